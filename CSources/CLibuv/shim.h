@@ -1,0 +1,2 @@
+/* libuv, found by pkg-config. */
+#include <uv.h>

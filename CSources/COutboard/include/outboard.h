@@ -1,0 +1,61 @@
+/* Outboard: an embeddable background event loop for synchronous hosts.
+ *
+ * MIT licence. The only dependencies are libuv and pthreads.
+ *
+ * The event loop
+ *   An engine owns one libuv loop on one dedicated thread. Handlers run on
+ *   that thread and nowhere else (offloaded ones on the engine's own pool).
+ *   A handler may do any libuv I/O (outboard_uv.h) and must not block: what
+ *   blocks goes to the pool with OB_CALL_OFFLOAD.
+ *
+ * Synchronous and asynchronous calls
+ *   ob_call blocks the calling thread until the handler has answered,
+ *   ob_submit returns at once with a ticket, a callback or a pollable
+ *   descriptor (ob_cq), ob_post is fire and forget. All take the same way:
+ *   a lock-free queue that the loop drains in bounded batches. What one
+ *   operating system thread hands in is run in that order; only a call made
+ *   on the loop thread itself, which runs inline, overtakes.
+ *
+ * Threads
+ *   Every function may be called from any thread unless its comment says
+ *   'loop thread'. Handlers, completion callbacks and cancel hooks run on the
+ *   loop thread.
+ *
+ * Deadlines
+ *   Relative nanoseconds on CLOCK_MONOTONIC, counted from the submission.
+ *   OB_FOREVER never expires, 0 has expired already. A blocked caller times
+ *   itself out, so that a stalled loop cannot hold it.
+ *
+ * Errors
+ *   0, or a negative OB_E* (outboard_status.h). ob_last_error_detail() has a
+ *   sentence about this thread's last failure. A failed submission transfers
+ *   nothing: no callback runs, no destructor runs, the input is still yours.
+ *   Misuse that cannot be reported (a synchronous handler that never answers)
+ *   ends the process with its cause and its cure on stderr.
+ *
+ * The process
+ *   The engine installs no signal handler, writes nothing to stdout, changes
+ *   neither environment nor working directory, opens descriptors close-on-exec
+ *   and never uses libuv's process-wide thread pool. Starting an engine pins
+ *   the image that holds it, so that live code is never unmapped.
+ *
+ * Cancellation of threads
+ *   pthread_cancel of a blocked caller takes effect after the call returns.
+ *   Asynchronous cancellation and longjmp out of a call are misuse.
+ *
+ * Compatibility
+ *   Options structs begin with their size and are made by an INIT macro;
+ *   members are only ever added at the end. Set members by name.
+ *
+ * API log
+ *   0.1.0  first version.
+ */
+#ifndef OUTBOARD_H
+#define OUTBOARD_H
+
+#include "outboard_call.h"
+#include "outboard_cq.h"
+#include "outboard_engine.h"
+#include "outboard_status.h"
+
+#endif

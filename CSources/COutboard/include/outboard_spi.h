@@ -1,0 +1,70 @@
+/* Outboard: what the Swift layer needs beyond the public contract.
+ *
+ * Not installed, not stable, not for users. */
+#ifndef OUTBOARD_SPI_H
+#define OUTBOARD_SPI_H
+
+#include "outboard.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Queues a Swift job's node. Exempt from the queue limit and from the gate,
+ * for an executor cannot refuse a job; the loop runs it with status 0 even
+ * while it stops. OB_ESHUTDOWN once the loop thread has closed its queue (the
+ * caller then runs it elsewhere), OB_EFORKED in a fork child. Any thread, no
+ * allocation. */
+OB_API int ob_spi_push(ob_engine *engine, ob_node *node);
+
+/* A word for the Swift layer. Set before the engine is shared with another
+ * thread. current: that of the engine whose loop thread this is, or NULL. */
+OB_API void ob_spi_set_context(ob_engine *engine, void *context);
+OB_API void *ob_spi_current_context(void);
+
+/* A one-shot timer of the loop's wheel, in the caller's memory; zero it before
+ * first use. fire gets 0 when due, or OB_ESHUTDOWN when the loop closes first
+ * (due_ns then still says when it was due, on CLOCK_MONOTONIC). The timer is
+ * idle when fire is called and may be freed there. */
+typedef struct ob_timer {
+  struct ob_timer *prev, *next; /* loop thread */
+  uint64_t due_ns;              /* CLOCK_MONOTONIC */
+  uint64_t tick;                /* private */
+  void (*fire)(struct ob_timer *timer, int status);
+  uint32_t slot; /* private; 0: idle */
+  uint32_t reserved;
+} ob_timer;
+
+/* Arms an idle timer, or arms it anew. Never fires early; late by up to 1 ms
+ * plus what the loop is busy with. Loop thread only. O(1), cannot fail. */
+OB_API void ob_spi_timer_start(ob_engine *engine, ob_timer *timer,
+                               uint64_t after_ns);
+
+/* Disarms: 1 if it was armed, else 0. Loop thread only. O(1). */
+OB_API int ob_spi_timer_stop(ob_engine *engine, ob_timer *timer);
+
+/* CLOCK_MONOTONIC in ns. */
+OB_API uint64_t ob_spi_now(void);
+
+/* Calls a Swift closure synchronously on the loop: its function and context
+ * words, passed as a non-escaping closure of type () -> Void is passed. Inline
+ * on the loop thread. Same statuses as ob_call without deadline; no
+ * allocation. In Swift:
+ *   @_silgen_name("ob_spi_call_closure")
+ *   func callClosure(_ e: OpaquePointer, _ body: () -> Void) -> Int32 */
+#if defined(__clang__) && defined(__has_attribute)
+#if __has_attribute(swiftcall)
+#define OB_HAVE_SWIFTCALL 1
+typedef void (*ob_spi_body)(__attribute__((swift_context)) void *context)
+    __attribute__((swiftcall));
+OB_API __attribute__((swiftcall)) int ob_spi_call_closure(ob_engine *engine,
+                                                          ob_spi_body body,
+                                                          void *context);
+#endif
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
