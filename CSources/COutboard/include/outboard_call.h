@@ -121,8 +121,6 @@ enum ob_call_flags {
   OB_CALL_NOWAIT = 1u << 2,
   /* The input outlives the call: do not copy it. */
   OB_CALL_BORROW = 1u << 3,
-  /* Run destroy on the loop thread. */
-  OB_CALL_DESTROY_ON_LOOP = 1u << 4,
 };
 
 typedef struct ob_call_opts {
@@ -147,9 +145,10 @@ typedef struct ob_call_opts {
 
 /* Ownership of the input: the engine borrows it during an ob_call without
  * deadline. With a deadline, and in ob_submit, it copies input_size bytes,
- * unless destroy is set (handed over: destroy runs exactly once, after the
- * call has ended and the handler has answered) or OB_CALL_BORROW says that it
- * lives long enough. With input_size 0 the pointer is passed on as it is. */
+ * unless destroy is set (handed over: destroy runs exactly once on the loop
+ * thread, after the call has ended and the handler has answered) or
+ * OB_CALL_BORROW says that it lives long enough. With input_size 0 the pointer
+ * is passed on as it is. */
 
 /* Calls the handler on the loop and blocks until it has answered. Returns the
  * handler's status and moves its result to *out (NULL: freed). On every error

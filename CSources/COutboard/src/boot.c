@@ -1,0 +1,101 @@
+/* The loop thread from its first to its last instruction, and its restart in a
+ * fork child. */
+#include <string.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static int report_boot(ob_engine *engine, int uv_status) {
+  pthread_mutex_lock(&engine->life_mutex);
+  engine->boot_errno = uv_status;
+  engine->boot_status = uv_status == 0 ? OB_OK : OB_ESYSTEM;
+  engine->life = uv_status == 0 ? OB__ALIVE : OB__FAILED;
+  pthread_cond_broadcast(&engine->life_cond);
+  pthread_mutex_unlock(&engine->life_mutex);
+  return uv_status;
+}
+
+void *ob__loop_thread(void *arg) {
+  ob_engine *engine = arg;
+  int self_free;
+  ob__thread_name(engine->name);
+  ob__loop_enter(engine);
+  ob__store_relaxed(&engine->started_at, ob__now());
+  if (report_boot(engine, ob__loop_open(engine)) != 0) {
+    ob__loop_enter(NULL);
+    return NULL;
+  }
+  ob__loop_run(engine);
+  ob__loop_close(engine);
+  ob__offload_stop(engine);
+  ob__loop_enter(NULL);
+  pthread_mutex_lock(&engine->life_mutex);
+  engine->life = OB__EXITED;
+  self_free = engine->self_free;
+  pthread_cond_broadcast(&engine->life_cond);
+  pthread_mutex_unlock(&engine->life_mutex);
+  /* From here the engine is the joiner's, unless nobody will join. */
+  if (self_free) {
+    pthread_detach(pthread_self());
+    ob__engine_free(engine);
+  }
+  return NULL;
+}
+
+/* --- Restart in a fork child ------------------------------------------------
+ */
+
+static pthread_mutex_t restarting = PTHREAD_MUTEX_INITIALIZER;
+
+void ob__restart_in_child(void) {
+  /* It may have been held by a thread that does not exist here. */
+  pthread_mutex_init(&restarting, NULL);
+}
+
+/* Lets go of what belongs to the parent: no libuv, no write to a descriptor,
+ * only close. What was queued is the parent's and is not freed. */
+static void forget_parent(ob_engine *engine) {
+  ob_engine_opts opts = engine->opts;
+  char name[sizeof engine->name];
+  void *swift_context = engine->swift_context;
+  struct ob__lane *lane;
+  int backend = uv_backend_fd(&engine->uv);
+  ob__exit_unregister(engine);
+  ob__registry_lock();
+  for (lane = engine->lanes; lane != NULL; lane = lane->next_of_engine) {
+    lane->engine = NULL;
+    lane->engine_id = 0;
+  }
+  ob__registry_unlock();
+  close(engine->wake_fd);
+  if (backend >= 0) close(backend);
+  memcpy(name, engine->name, sizeof name);
+  memset(engine, 0, sizeof *engine);
+  memcpy(engine->name, name, sizeof name);
+  engine->opts = opts;
+  engine->opts.name = engine->name;
+  engine->swift_context = swift_context;
+  engine->credit_chunk = 1;
+}
+
+static int restart(ob_engine *engine) {
+  int rc;
+  forget_parent(engine);
+  ob__engine_reset(engine);
+  engine->fork_word = 0; /* not usable yet */
+  rc = ob__engine_init_life(engine);
+  if (rc == OB_OK) rc = ob__engine_boot(engine);
+  if (rc != OB_OK) return rc;
+  ob__exit_register(engine);
+  engine->fork_word = ob__fork_word();
+  return ob__engine_run_start_hook(engine);
+}
+
+int ob__engine_restart(ob_engine *engine) {
+  int rc = OB_OK;
+  ob__fork_init();
+  pthread_mutex_lock(&restarting);
+  if (engine->fork_word != ob__fork_word()) rc = restart(engine);
+  pthread_mutex_unlock(&restarting);
+  return rc;
+}

@@ -1,0 +1,140 @@
+/* ob_call: blocks the calling thread until the handler has answered.
+ *
+ * Without deadline, a synchronous handler's request lives on the caller's
+ * stack (bare); every other call is a full request that both sides hold. */
+#include <string.h>
+
+#include "internal.h"
+
+/* Calls that are cheap to refuse are refused first: nothing has run. */
+static int enter_call(ob_engine *engine, const ob_call_opts *opts) {
+  int rc = ob__enter(engine);
+  if (rc == OB_OK) rc = ob__check_opts(opts, 0);
+  if (rc == OB_OK && opts->deadline_ns == 0)
+    rc = ob__fail(OB_ETIMEDOUT, "ob_call: the deadline of 0 ns has passed");
+  return rc;
+}
+
+static void bare_init(ob_request *request, ob_engine *engine,
+                      const ob_call_opts *opts) {
+  request->node.run = ob__bare_run;
+  request->state = 0;
+  request->flags = opts->flags;
+  request->engine = engine;
+  request->handler = opts->handler;
+  request->input = opts->input;
+  request->input_size = opts->input_size;
+  request->user = opts->user;
+  request->name = opts->name;
+  request->status = OB_OK;
+  request->result = ob_result_none();
+}
+
+static int call_inline(ob_engine *engine, const ob_call_opts *opts,
+                       ob_result *out) {
+  ob_request request;
+  if (!(opts->flags & OB_CALL_SYNC) || (opts->flags & OB_CALL_OFFLOAD)) {
+#ifndef OB_BREAK_NEST
+    return ob__fail(OB_EDEADLK,
+                    "ob_call of \"%s\" on the loop thread of engine \"%s\" "
+                    "would wait for itself; flag the handler OB_CALL_SYNC or "
+                    "use ob_submit",
+                    opts->name != NULL ? opts->name : "a handler",
+                    engine->name);
+#endif
+  }
+  if (ob__load_relaxed(&engine->gate) == OB__STOP_CANCEL) return OB_ESHUTDOWN;
+  bare_init(&request, engine, opts);
+  ob__bare_inline(&request);
+  *out = request.result;
+  if (opts->destroy != NULL)
+    opts->destroy(opts->input, opts->input_size, opts->user);
+  return request.status;
+}
+
+static int refuse(ob__lane *lane, int rc) {
+  ob__count(&lane->n_refused, 1);
+  return rc;
+}
+
+static int call_bare(ob_engine *engine, ob__lane *lane,
+                     const ob_call_opts *opts, ob_result *out) {
+  ob_request request;
+  int rc = ob__room_take(lane, opts->flags & OB_CALL_NOWAIT, OB_FOREVER);
+  if (OB_UNLIKELY(rc != OB_OK)) return refuse(lane, rc);
+  bare_init(&request, engine, opts);
+  request.parker = &lane->thread->parker;
+  request.caller_cpu = ob__cpu();
+  ob__store_relaxed(&lane->held, UINT64_C(1));
+  rc = OB_LIKELY(ob__lane_idle(lane))
+           ? ob__lane_push(lane, &request.node)
+           : ob__lane_append(lane, ob__bare_entry, &request);
+  if (OB_LIKELY(rc == OB_OK)) {
+    ob__count(&lane->n_submitted, 1);
+    ob__add_relaxed(&engine->callers, 1u);
+    ob__wait_bare(&request, lane->thread);
+    ob__sub_relaxed(&engine->callers, 1u);
+    *out = request.result;
+    rc = request.status;
+  } else {
+    refuse(lane, rc);
+  }
+  ob__store_relaxed(&lane->held, UINT64_C(0));
+  return rc;
+}
+
+/* The caller watches its own time, so that a stalled loop cannot hold it. */
+static int wait_full(ob_engine *engine, ob__lane *lane, ob_request *request,
+                     ob_result *out) {
+  uint64_t deadline = ob__full_of(request)->deadline;
+  int rc = OB_OK;
+#ifdef OB_BREAK_DEADLINE
+  deadline = OB_FOREVER; /* trust the loop to end it */
+#endif
+  if (!ob__spin_caller(engine, lane->thread, &request->state))
+    rc = ob__wait_request(request, deadline);
+  if (rc == OB_ETIMEDOUT) ob__end_early(request, OB__END_TIMEOUT);
+  ob__request_take(request, out);
+  return ob__request_status(request, ob__load_acquire(&request->state));
+}
+
+static int call_full(ob_engine *engine, ob__lane *lane,
+                     const ob_call_opts *opts, ob_result *out) {
+  ob_request *request;
+  int rc = ob__submit_full(&request, lane, opts, OB__FLAG_BLOCKED);
+  if (rc != OB_OK) return rc;
+  ob__add_relaxed(&engine->callers, 1u);
+  rc = wait_full(engine, lane, request, out);
+  ob__sub_relaxed(&engine->callers, 1u);
+  ob__request_unref(request);
+  return rc;
+}
+
+int ob_call(ob_engine *engine, const ob_call_opts *opts, ob_result *out) {
+  ob_result unwanted, *result = out != NULL ? out : &unwanted;
+  ob__lane *lane;
+  int rc, on_other_loop;
+  *result = ob_result_none();
+  rc = enter_call(engine, opts);
+  if (OB_UNLIKELY(rc != OB_OK)) return rc;
+  if (ob__on_loop(engine)) {
+    rc = call_inline(engine, opts, result);
+  } else {
+    lane = ob__lane_get(engine);
+    if (OB_UNLIKELY(lane == NULL))
+      return ob__fail(OB_ENOMEM, "ob_call: no memory for this thread's lane");
+    on_other_loop = ob__loop_self() != NULL;
+    if (OB_UNLIKELY(on_other_loop)) {
+      rc = ob__cycle_enter(&engine, 1, "ob_call");
+      if (rc != OB_OK) return refuse(lane, rc);
+    }
+    if ((opts->flags & (OB_CALL_SYNC | OB_CALL_OFFLOAD)) == OB_CALL_SYNC &&
+        opts->deadline_ns == OB_FOREVER && opts->destroy == NULL)
+      rc = call_bare(engine, lane, opts, result);
+    else
+      rc = call_full(engine, lane, opts, result);
+    if (OB_UNLIKELY(on_other_loop)) ob__cycle_leave();
+  }
+  if (out == NULL) ob_result_free(result);
+  return rc;
+}

@@ -1,0 +1,119 @@
+/* Completion queues: ended calls for a host with a loop of its own.
+ *
+ * The loops push onto a list, taken whole by the consumer; who pushes onto an
+ * empty list writes to the eventfd. The consumer resets the descriptor only
+ * after it has found the list empty, and looks once more: so the descriptor is
+ * readable as long as records are left. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+struct ob_cq {
+  ob_request *head;   /* loops push by CAS, the consumer takes by exchange */
+  uint32_t under_way; /* atomic: submitted and not yet pushed */
+  int fd;
+  ob_request *local; /* consumer: taken, oldest first */
+};
+
+int ob_cq_create(ob_cq **out) {
+  ob_cq *cq;
+  if (out == NULL) return ob__fail(OB_EINVAL, "ob_cq_create: out is NULL");
+  *out = NULL;
+  cq = calloc(1, sizeof *cq);
+  if (cq == NULL) return ob__fail(OB_ENOMEM, "ob_cq_create: out of memory");
+  cq->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (cq->fd < 0) {
+    int rc = ob__fail(OB_ESYSTEM, "ob_cq_create: eventfd: %s", strerror(errno));
+    free(cq);
+    return rc;
+  }
+  *out = cq;
+  return OB_OK;
+}
+
+int ob_cq_fd(const ob_cq *cq) {
+  return cq != NULL ? cq->fd : -1;
+}
+
+void ob__cq_begin(ob_cq *cq) {
+  ob__add_relaxed(&cq->under_way, 1u);
+}
+void ob__cq_abort(ob_cq *cq) {
+  ob__sub_acq_rel(&cq->under_way, 1u);
+}
+
+/* On a loop: the request has ended. */
+void ob__cq_deliver(ob_request *request) {
+  const uint64_t one = 1;
+  ob__full *full = ob__full_of(request);
+  ob_cq *cq = full->cq;
+  ob_request *seen = ob__load_relaxed(&cq->head);
+  int saved = errno;
+  ob__request_ref(request); /* the queue's */
+  do {
+    full->done.cq_next = seen;
+    /* Release: the record, to the exchange in take_all. */
+  } while (!ob__cas_weak_acq_rel(&cq->head, &seen, request));
+  /* A full counter is readable, too; no other error is to be expected of a
+   * descriptor that nobody has closed. */
+  if (seen == NULL) syscall(SYS_write, cq->fd, &one, sizeof one);
+  errno = saved;
+  ob__cq_abort(cq); /* the last touch: it may be destroyed from here on */
+}
+
+static int take_all(ob_cq *cq) {
+  ob_request *request = ob__xchg_acq_rel(&cq->head, NULL), *next;
+  for (; request != NULL; request = next) {
+    next = ob__full_of(request)->done.cq_next;
+    ob__full_of(request)->done.cq_next = cq->local;
+    cq->local = request;
+  }
+  return cq->local != NULL;
+}
+
+static void reset_fd(ob_cq *cq) {
+  uint64_t count;
+  int saved = errno;
+  syscall(SYS_read, cq->fd, &count, sizeof count);
+  errno = saved;
+}
+
+int ob_cq_next(ob_cq *cq, ob_cq_record *out) {
+  ob_request *request;
+  if (cq == NULL || out == NULL)
+    return ob__fail(OB_EINVAL, "ob_cq_next: %s is NULL",
+                    cq == NULL ? "queue" : "out");
+  if (cq->local == NULL && !take_all(cq)) {
+    reset_fd(cq);
+    if (!take_all(cq)) return OB_EAGAIN;
+  }
+  request = cq->local;
+  cq->local = ob__full_of(request)->done.cq_next;
+  out->tag = ob__full_of(request)->done_user;
+  out->status = ob__request_status(request, ob__load_acquire(&request->state));
+  ob__request_take(request, &out->result);
+  ob__request_unref(request);
+  return OB_OK;
+}
+
+int ob_cq_destroy(ob_cq *cq) {
+  ob_cq_record record;
+  uint32_t left;
+  if (cq == NULL) return OB_OK;
+  left = ob__load_acquire(&cq->under_way);
+  if (left != 0)
+    return ob__fail(OB_EBUSY, "ob_cq_destroy: %u calls still deliver here",
+                    left);
+  while (ob_cq_next(cq, &record) == OB_OK) ob_result_free(&record.result);
+  close(cq->fd);
+  free(cq);
+  return OB_OK;
+}

@@ -1,0 +1,68 @@
+/* Loops that wait for each other.
+ *
+ * A loop thread may wait on another engine. Under one process-wide mutex it
+ * adds its edge and walks the graph; if the walk comes back, the wait is
+ * refused before it blocks, and the detail text names the way round. The hosts'
+ * threads have no edges and never come here. A wait for any of several tickets
+ * counts as a wait for each of their engines, which errs on the safe side. */
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+
+static pthread_mutex_t graph = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t visits;
+
+/* Searches from at for self; writes the names on the way back. */
+static int search(ob_engine *at, const ob_engine *self, char *path,
+                  size_t size) {
+  size_t i, used;
+  if (at == self) {
+    snprintf(path, size, "%s", at->name);
+    return 1;
+  }
+  if (at->visit == visits) return 0;
+  at->visit = visits;
+  for (i = 0; i < at->waits_count; i++) {
+    if (!search(at->waits_for[i], self, path, size)) continue;
+    used = strlen(path);
+    memmove(path + strlen(at->name) + 4, path, used + 1);
+    memcpy(path, at->name, strlen(at->name));
+    memcpy(path + strlen(at->name), " -> ", 4);
+    return 1;
+  }
+  return 0;
+}
+
+int ob__cycle_enter(ob_engine *const *targets, size_t count, const char *what) {
+  ob_engine *self = ob__loop_self();
+  char path[400] = "";
+  size_t i;
+  int found = 0;
+  pthread_mutex_lock(&graph);
+  visits++;
+#ifndef OB_BREAK_CYCLE
+  for (i = 0; i < count && !found; i++)
+    found = search(targets[i], self, path, sizeof path);
+#else
+  (void)i;
+#endif
+  if (!found) {
+    self->waits_for = targets;
+    self->waits_count = count;
+  }
+  pthread_mutex_unlock(&graph);
+  if (!found) return OB_OK;
+  return ob__fail(OB_EDEADLK,
+                  "%s: these engines would wait for each other for ever: "
+                  "%s -> %s; use ob_submit in place of waiting on a loop",
+                  what, self->name, path);
+}
+
+void ob__cycle_leave(void) {
+  ob_engine *self = ob__loop_self();
+  pthread_mutex_lock(&graph);
+  self->waits_for = NULL;
+  self->waits_count = 0;
+  pthread_mutex_unlock(&graph);
+}

@@ -1,0 +1,314 @@
+/* The drain: takes what is queued, runs it in bounded batches, delivers.
+ *
+ * A node's run function says what it is: a bare or full request, a lane, a
+ * Swift job, the caller's own. Wakes of parked callers are collected and sent
+ * at the end of the batch: the parkers were read before the RMWs, and outlive
+ * their threads. */
+#include "internal.h"
+
+/* --- Batches ----------------------------------------------------------------
+ */
+
+void ob__ready_append(ob_engine *engine, ob_node *node) {
+  node->next = NULL;
+  if (engine->ready == NULL)
+    engine->ready = node;
+  else
+    engine->ready_tail->next = node;
+  engine->ready_tail = node;
+}
+
+void ob__wake_flush(ob_engine *engine) {
+  uint32_t i;
+  for (i = 0; i < engine->wake_count; i++) ob__unpark(engine->wakes[i]);
+  engine->wake_count = 0;
+}
+
+void ob__wake_later(ob_engine *engine, ob__parker *parker) {
+  if (engine->wake_count == sizeof engine->wakes / sizeof engine->wakes[0])
+    ob__wake_flush(engine);
+  engine->wakes[engine->wake_count++] = parker;
+}
+
+/* Moves what was pushed behind what is left over. */
+static void grab(ob_engine *engine) {
+  ob_node *first = ob__queue_take(engine);
+  uint64_t count = 0;
+  if (first == NULL) return;
+  if (engine->ready == NULL)
+    engine->ready = first;
+  else
+    engine->ready_tail->next = first;
+  for (; first != NULL; first = first->next) {
+    engine->ready_tail = first;
+    count++;
+  }
+  if (count > engine->n_high_water)
+    ob__store_relaxed(&engine->n_high_water, count);
+}
+
+uint32_t ob__drain(ob_engine *engine) {
+  uint32_t limit = engine->opts.batch_limit;
+  ob_node *node;
+#ifdef OB_BREAK_BATCH
+  limit = UINT32_MAX;
+#endif
+  engine->budget = limit;
+  grab(engine);
+  while ((node = engine->ready) != NULL && engine->budget > 0) {
+    engine->ready = node->next;
+    if (engine->ready != NULL) __builtin_prefetch(engine->ready);
+    engine->budget--;
+    ob__exit_check(engine);
+    node->run(node, (int)engine->drain_status);
+#ifdef OB_BREAK_BATCH
+    if (engine->ready == NULL) grab(engine);
+#endif
+  }
+  if (engine->wake_count > 0) ob__wake_flush(engine);
+  if (OB_UNLIKELY(ob__load_relaxed(&engine->room_waiters) > 0))
+    ob__room_freed(engine);
+  return limit - engine->budget;
+}
+
+/* --- Handlers ---------------------------------------------------------------
+ */
+
+/* Runs a handler on the loop. 1 if it has answered. */
+static int run_handler(ob_engine *engine, ob_request *request) {
+  ob_request *outer = engine->current;
+  int outer_answered = engine->current_answered, answered;
+  ob_handler outer_handler = engine->current_handler;
+  const char *outer_name = engine->current_name;
+  engine->current = request;
+  engine->current_answered = 0;
+  ob__store_relaxed(&engine->current_name, request->name);
+  ob__store_relaxed(&engine->current_handler, request->handler);
+  request->handler(request, request->input, request->input_size, request->user);
+  answered = engine->current_answered;
+  engine->current = outer;
+  engine->current_answered = outer_answered;
+  ob__store_relaxed(&engine->current_name, outer_name);
+  ob__store_relaxed(&engine->current_handler, outer_handler);
+  return answered;
+}
+
+static void must_answer(void) {
+  ob__die("an OB_CALL_SYNC handler returned without ob_complete",
+          "answer before returning, or call it without OB_CALL_SYNC");
+}
+
+void ob__bare_inline(ob_request *request) {
+  if (!run_handler(request->engine, request)) must_answer();
+}
+
+void ob__bare_run(ob_node *node, int status) {
+  ob_request *request = (ob_request *)node;
+  ob_engine *engine = request->engine;
+  ob__parker *parker = request->parker;
+  uint32_t old;
+  engine->caller_cpu = request->caller_cpu;
+  if (OB_LIKELY(status == OB_OK)) {
+    if (OB_UNLIKELY(!run_handler(engine, request))) must_answer();
+  } else {
+    request->status = status;
+    ob__count(&engine->n_cancelled, 1);
+  }
+  ob__count(&engine->n_completed, 1);
+  /* The last touch: the caller's stack may be gone after it. Pairs with the
+   * acquire load and the OR in wait.c. */
+  old = ob__or_acq_rel(&request->state, OB__DONE);
+#ifdef OB_BREAK_PARKER
+  if (old & OB__WAITERS) ob__wake_later(engine, request->parker);
+#else
+  if (old & OB__WAITERS) ob__wake_later(engine, parker);
+#endif
+  (void)parker;
+}
+
+void ob__bare_entry(void *request, int status) {
+  ob__bare_run((ob_node *)request, status);
+}
+
+/* --- Full requests ----------------------------------------------------------
+ */
+
+void ob__running_link(ob_request *request) {
+  ob_engine *engine = request->engine;
+  ob__full *full = ob__full_of(request);
+  ob__lock_take(&engine->running_lock);
+  full->prev = NULL;
+  full->next = engine->running;
+  if (engine->running != NULL) ob__full_of(engine->running)->prev = request;
+  engine->running = request;
+  engine->running_count++;
+  ob__lock_give(&engine->running_lock);
+}
+
+static void running_unlink(ob_request *request) {
+  ob_engine *engine = request->engine;
+  ob__full *full = ob__full_of(request);
+  ob__lock_take(&engine->running_lock);
+  if (full->prev != NULL)
+    ob__full_of(full->prev)->next = full->next;
+  else
+    engine->running = full->next;
+  if (full->next != NULL) ob__full_of(full->next)->prev = full->prev;
+  engine->running_count--;
+  ob__lock_give(&engine->running_lock);
+}
+
+static void count_outcome(ob_engine *engine, int status) {
+  ob__count(&engine->n_completed, 1);
+  if (status == OB_ETIMEDOUT)
+    ob__count(&engine->n_timed_out, 1);
+  else if (status == OB_ECANCELED || status == OB_ESHUTDOWN)
+    ob__count(&engine->n_cancelled, 1);
+}
+
+/* Tells who is to be told on the loop that the request is DONE; once. */
+static void deliver(ob_request *request) {
+  ob__full *full = ob__full_of(request);
+  ob_result result;
+  int status;
+  if (full->delivered) return;
+  full->delivered = 1;
+  status = ob__request_status(request, ob__load_acquire(&request->state));
+  count_outcome(request->engine, status);
+  if (full->cq != NULL) {
+    ob__cq_deliver(request);
+  } else if (full->done.on_done != NULL) {
+    ob__request_take(request, &result);
+    full->done.on_done(status, &result, full->done_user);
+    ob_result_free(&result);
+  }
+}
+
+/* The handler is through with it, or never had it. */
+static void finish(ob_request *request) {
+  ob__full *full = ob__full_of(request);
+  deliver(request);
+  if (full->destroy != NULL)
+    full->destroy(request->input, request->input_size, request->user);
+  ob__request_unref(request);
+}
+
+static void expire(ob_timer *timer, int status) {
+  ob__full *full =
+      (ob__full *)((char *)timer - offsetof(struct ob__full, timer));
+  if (status == OB_OK) ob__end_early(&full->base, OB__END_TIMEOUT);
+}
+
+static void arm(ob_engine *engine, ob_request *request) {
+  ob__full *full = ob__full_of(request);
+  if (full->deadline == OB_FOREVER || (request->flags & OB__FLAG_BLOCKED))
+    return;
+  full->timer.fire = expire;
+  full->timer.due_ns = full->deadline;
+  ob__wheel_add(&engine->wheel, &full->timer);
+}
+
+/* The handler has returned with its answer noted. */
+static void finish_inline(ob_engine *engine, ob_request *request) {
+  uint32_t old = ob__or_acq_rel(&request->state, OB__ANSWERED | OB__DONE);
+  if (old & OB__DONE)
+    ob_result_free(&request->result);
+  else if (old & OB__WAITERS)
+    ob__wake_waiters(request);
+  (void)engine;
+  /* A cancel in the meantime has queued the node: clean up when it comes. */
+  if (old & OB__NODE) {
+    ob__running_link(request);
+    return;
+  }
+  finish(request);
+}
+
+/* Takes the request from QUEUED to RUNNING or POOLED. 0 if it has ended. */
+static int begin(ob_request *request, int status) {
+  ob__full *full = ob__full_of(request);
+  uint32_t next = request->flags & OB_CALL_OFFLOAD ? OB__POOLED : OB__RUNNING;
+  uint32_t old = ob__load_acquire(&request->state);
+  if (status != OB_OK) ob__end_early(request, OB__END_SHUTDOWN);
+#ifndef OB_BREAK_EXPIRED
+  else if (full->deadline != OB_FOREVER && ob__now() >= full->deadline)
+    ob__end_early(request, OB__END_TIMEOUT);
+#endif
+  (void)full;
+  do {
+#ifndef OB_BREAK_CANCEL
+    if (old & OB__DONE) return 0;
+#endif
+  } while (!ob__cas_weak_acq_rel(&request->state, &old, old | next));
+  return 1;
+}
+
+static void first_time(ob_request *request, int status) {
+  ob_engine *engine = request->engine;
+  ob__full *full = ob__full_of(request);
+  if (request->flags & OB__FLAG_LISTED)
+    ob__store_release(&full->lane->unlisted, full->lane->unlisted + 1);
+  if (!begin(request, status)) {
+    finish(request);
+    return;
+  }
+  full->started = full->deadline != OB_FOREVER ? ob__now() : 0;
+  if (request->flags & OB_CALL_OFFLOAD) {
+    int rc;
+    arm(engine, request);
+    ob__running_link(request);
+    rc = ob__offload_push(engine, request);
+    if (rc != OB_OK) {
+      ob__or_acq_rel(&request->state, OB__ANSWERED); /* no handler will */
+      ob__end_early(request,
+                    rc == OB_EAGAIN ? OB__END_NOROOM : OB__END_NOTHREAD);
+    }
+  } else if (run_handler(engine, request)) {
+    finish_inline(engine, request);
+  } else if (request->flags & OB_CALL_SYNC) {
+    must_answer();
+  } else {
+    /* Only the loop unlinks, so a completion from elsewhere may already be
+     * queued: it finds the request linked. */
+    arm(engine, request);
+    ob__running_link(request);
+  }
+}
+
+/* The node came again: cancelled, ended or answered in the meantime. */
+static void again(ob_request *request) {
+  ob_engine *engine = request->engine;
+  ob__full *full = ob__full_of(request);
+  uint32_t state = ob__load_acquire(&request->state);
+  int gone = (state & OB__ANSWERED) && (state & OB__DONE);
+  if ((state & OB__CANCEL) && (state & OB__HOOKED) && !gone &&
+      full->on_cancel != NULL) {
+    ob_cancel_hook hook = full->on_cancel;
+    full->on_cancel = NULL;
+    hook(request, full->cancel_arg);
+  }
+  /* Ended while it waited for a pool thread, and nobody has taken it there. */
+  if ((state & OB__DONE) && (state & OB__POOLED) && !(state & OB__RUNNING) &&
+      !gone)
+    gone = ob__offload_remove(engine, request);
+  if (state & OB__DONE) deliver(request);
+  if (!gone) return;
+  ob__wheel_remove(&engine->wheel, &full->timer);
+  running_unlink(request);
+  finish(request);
+}
+
+void ob__request_run(ob_node *node, int status) {
+  ob_request *request = (ob_request *)node;
+  /* Before the rest of the word is looked at: who sets a bit after this pushes
+   * the node again. */
+  uint32_t old = ob__and_acq_rel(&request->state, ~OB__NODE);
+  if (old & (OB__RUNNING | OB__POOLED))
+    again(request);
+  else
+    first_time(request, status);
+}
+
+void ob__request_entry(void *request, int status) {
+  ob__request_run((ob_node *)request, status);
+}

@@ -1,0 +1,278 @@
+/* Engines: options, memory, start.
+ *
+ * The loop thread sets itself up and reports; only then does the start hook
+ * run, on the loop, and only when it has answered does ob_engine_start return.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static uint64_t last_id; /* atomic */
+
+/* --- Options ----------------------------------------------------------------
+ */
+
+static int bad(const char *what) {
+  return ob__fail(OB_EINVAL, "ob_engine_start: %s", what);
+}
+
+static int check_engine_opts(const ob_engine_opts *opts) {
+  if (opts->size != sizeof *opts)
+    return bad("opts.size is wrong; begin with OB_ENGINE_OPTS_INIT");
+  if (opts->name != NULL && strlen(opts->name) > 15)
+    return bad("opts.name is longer than 15 bytes");
+  if (opts->stack_size != 0 && opts->stack_size < (size_t)PTHREAD_STACK_MIN)
+    return bad("opts.stack_size is below the system's minimum");
+  if (opts->queue_limit == 0) return bad("opts.queue_limit is 0");
+  if (opts->batch_limit == 0) return bad("opts.batch_limit is 0");
+  if (opts->fork_policy > OB_FORK_RESTART)
+    return bad("opts.fork_policy is none of enum ob_fork_policy");
+  if (opts->offload_threads == 0 ||
+      opts->offload_hard_limit < opts->offload_threads)
+    return bad("opts.offload_threads must be 1 to offload_hard_limit");
+  if (opts->offload_queue == 0) return bad("opts.offload_queue is 0");
+  return OB_OK;
+}
+
+/* --- Memory -----------------------------------------------------------------
+ */
+
+static void copy_opts(ob_engine *engine, const ob_engine_opts *opts) {
+  uint32_t chunk = opts->queue_limit / 1024;
+  engine->opts = *opts;
+  strncpy(engine->name, opts->name != NULL ? opts->name : "outboard",
+          sizeof engine->name - 1);
+  engine->opts.name = engine->name;
+  engine->credit_chunk = chunk < 1 ? 1 : chunk > 64 ? 64 : chunk;
+}
+
+/* Everything that a fresh loop needs; also after a fork. */
+void ob__engine_reset(ob_engine *engine) {
+  engine->head = OB__EMPTY;
+  engine->credits = engine->opts.queue_limit;
+  engine->id = ob__add_relaxed(&last_id, UINT64_C(1)) + 1;
+  engine->fork_word = ob__fork_word();
+  engine->loop_cpu = engine->caller_cpu = -1;
+  engine->spin_credit = 8;
+  engine->poll_every = engine->poll_left = 1;
+  engine->wake_fd = -1;
+  engine->yield.ban = 0;
+  engine->token.engine = engine;
+  ob__lock_init(&engine->room_lock);
+  ob__lock_init(&engine->running_lock);
+}
+
+int ob__engine_init_life(ob_engine *engine) {
+  if (pthread_mutex_init(&engine->life_mutex, NULL) != 0) return OB_ENOMEM;
+  if (ob__cond_init(&engine->life_cond) != 0) {
+    pthread_mutex_destroy(&engine->life_mutex);
+    return OB_ENOMEM;
+  }
+  return OB_OK;
+}
+
+static int make(ob_engine **out, const ob_engine_opts *opts) {
+  void *memory = NULL;
+  ob_engine *engine;
+  if (posix_memalign(&memory, OB_LINE, sizeof *engine) != 0)
+    return ob__fail(OB_ENOMEM, "ob_engine_start: no memory for the engine");
+  engine = memset(memory, 0, sizeof *engine);
+  copy_opts(engine, opts);
+  ob__engine_reset(engine);
+  if (ob__engine_init_life(engine) != OB_OK) {
+    free(engine);
+    return ob__fail(OB_ENOMEM, "ob_engine_start: no memory for a mutex");
+  }
+  *out = engine;
+  return OB_OK;
+}
+
+void ob__engine_free(ob_engine *engine) {
+  ob__exit_unregister(engine);
+  ob__shared_forget(engine);
+  ob__lanes_retire(engine);
+  ob__offload_free(engine);
+  /* Not before: a pusher's late wake-up must not reach a stranger's file. */
+  if (engine->wake_fd >= 0) close(engine->wake_fd);
+  pthread_cond_destroy(&engine->life_cond);
+  pthread_mutex_destroy(&engine->life_mutex);
+  free(engine);
+}
+
+/* --- Threads ----------------------------------------------------------------
+ */
+
+/* Faults stay deliverable: a blocked SIGSEGV kills the process past the
+ * handler that a JVM, say, relies on. Everything else is the host's. */
+static void block_signals(sigset_t *old) {
+  static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+                               SIGTRAP, SIGSYS, SIGABRT};
+  sigset_t all;
+  size_t i;
+  sigfillset(&all);
+  for (i = 0; i < sizeof faults / sizeof faults[0]; i++)
+    sigdelset(&all, faults[i]);
+#ifdef OB_BREAK_SIGNALS
+  sigemptyset(&all);
+#endif
+  pthread_sigmask(SIG_BLOCK, &all, old);
+}
+
+int ob__thread_create(pthread_t *thread, size_t stack, void *(*fn)(void *),
+                      void *arg) {
+  pthread_attr_t attr;
+  sigset_t old;
+  int rc = pthread_attr_init(&attr);
+  if (rc != 0) return rc;
+  if (stack != 0) rc = pthread_attr_setstacksize(&attr, stack);
+  if (rc == 0) {
+    block_signals(&old); /* inherited from its first instruction on */
+    rc = pthread_create(thread, &attr, fn, arg);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+  }
+  pthread_attr_destroy(&attr);
+  return rc;
+}
+
+void ob__thread_name(const char *name) {
+#ifdef __linux__
+  pthread_setname_np(pthread_self(), name);
+#else
+  (void)name;
+#endif
+}
+
+/* Keeps the image that holds this code mapped for good: a live engine's thread
+ * runs it. */
+static void pin_image(void) {
+  static uint32_t pinned;
+  Dl_info info;
+  if (ob__xchg_acq_rel(&pinned, 1u) != 0) return;
+  if (dladdr((void *)(uintptr_t)&ob__engine_free, &info) != 0 &&
+      info.dli_fname != NULL)
+    (void)dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+/* --- Start ------------------------------------------------------------------
+ */
+
+/* Waits until the loop thread has set itself up. */
+static int await_boot(ob_engine *engine) {
+  int rc;
+  pthread_mutex_lock(&engine->life_mutex);
+  while (engine->life == OB__BOOTING)
+    ob__cond_wait(&engine->life_cond, &engine->life_mutex, OB_FOREVER);
+  rc = engine->boot_status;
+  pthread_mutex_unlock(&engine->life_mutex);
+  if (rc == OB_OK) return OB_OK;
+  pthread_join(engine->thread, NULL);
+  return ob__fail(rc,
+                  "ob_engine_start: the loop could not be made: %s; too "
+                  "few descriptors are free, most often (a loop takes 8)",
+                  uv_strerror(engine->boot_errno));
+}
+
+int ob__engine_boot(ob_engine *engine) {
+  int rc;
+  engine->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (engine->wake_fd < 0)
+    return ob__fail(OB_ESYSTEM, "ob_engine_start: eventfd: %s",
+                    strerror(errno));
+  rc = ob__offload_start(engine);
+  if (rc != OB_OK) return rc;
+  rc = ob__thread_create(&engine->thread, engine->opts.stack_size,
+                         ob__loop_thread, engine);
+  if (rc != 0)
+    return ob__fail(OB_ESYSTEM, "ob_engine_start: no thread: %s", strerror(rc));
+  return await_boot(engine);
+}
+
+void ob_start_done(ob_start_token *token, int status, const char *text) {
+  ob_engine *engine;
+  if (token == NULL) return;
+  engine = token->engine;
+  pthread_mutex_lock(&engine->life_mutex);
+  token->status = status;
+  strncpy(token->text, text != NULL ? text : ob_strerror(status),
+          sizeof token->text - 1);
+  token->answered = 1;
+  pthread_cond_broadcast(&engine->life_cond);
+  pthread_mutex_unlock(&engine->life_mutex);
+}
+
+static void run_start_hook(void *arg, int status) {
+  ob_engine *engine = arg;
+  if (status == OB_OK)
+    engine->opts.on_start(engine, &engine->token, engine->opts.user);
+  else
+    ob_start_done(&engine->token, status, NULL);
+}
+
+/* Runs on_start on the loop and waits for its answer. */
+int ob__engine_run_start_hook(ob_engine *engine) {
+  uint64_t deadline = ob__deadline(engine->opts.start_timeout_ns);
+  int answered, status;
+  if (engine->opts.on_start == NULL) {
+    engine->started = 1;
+    return OB_OK;
+  }
+  engine->hook_pending = 1;
+  status = ob_post(engine, run_start_hook, engine);
+  if (status != OB_OK) return status;
+  pthread_mutex_lock(&engine->life_mutex);
+  while (!engine->token.answered &&
+         ob__cond_wait(&engine->life_cond, &engine->life_mutex, deadline) ==
+             OB_OK) {
+  }
+  answered = engine->token.answered;
+  status = engine->token.status;
+  engine->started = answered && status == OB_OK;
+  pthread_mutex_unlock(&engine->life_mutex);
+  if (!answered)
+    return ob__fail(OB_ETIMEDOUT,
+                    "ob_engine_start: on_start did not answer by "
+                    "ob_start_done within start_timeout_ns");
+  if (status != OB_OK) return ob__fail(OB_ESTART, "%s", engine->token.text);
+  return OB_OK;
+}
+
+int ob_engine_start(ob_engine **out, const ob_engine_opts *opts) {
+  static const ob_engine_opts defaults = OB_ENGINE_OPTS_INIT;
+  ob_engine *engine = NULL;
+  char text[256];
+  int rc;
+  if (out == NULL) return bad("out is NULL");
+  *out = NULL;
+  if (opts == NULL) opts = &defaults;
+  rc = check_engine_opts(opts);
+  if (rc != OB_OK) return rc;
+  ob__fork_init();
+  rc = make(&engine, opts);
+  if (rc != OB_OK) return rc;
+  pin_image();
+  rc = ob__engine_boot(engine);
+  if (rc != OB_OK) {
+    ob__engine_free(engine);
+    return rc;
+  }
+  ob__exit_register(engine);
+  rc = ob__engine_run_start_hook(engine);
+  if (rc == OB_OK) {
+    *out = engine;
+    return OB_OK;
+  }
+  strncpy(text, ob_last_error_detail(), sizeof text - 1);
+  text[sizeof text - 1] = '\0';
+  ob_engine_dispose(engine); /* frees itself when the hook lets go */
+  return ob__fail(rc, "%s", text);
+}

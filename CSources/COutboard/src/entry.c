@@ -1,0 +1,45 @@
+/* What every entry point checks before it does anything. */
+#include "internal.h"
+
+int ob__enter(ob_engine *engine) {
+  if (OB_UNLIKELY(engine == NULL)) return ob__fail(OB_EINVAL, "engine is NULL");
+#ifndef OB_BREAK_FORK
+  if (OB_UNLIKELY(engine->fork_word != ob__fork_word()))
+    return ob__forked_slow(engine);
+#endif
+  if (OB_UNLIKELY(ob__load_relaxed(&engine->broken) != 0))
+    return ob__fail(OB_EBROKEN,
+                    "the wake-up descriptor of engine \"%s\" was closed by the "
+                    "host; descriptors from a plugin are not the host's to "
+                    "close",
+                    engine->name);
+  return OB_OK;
+}
+
+#define CALL_FLAGS \
+  (OB_CALL_SYNC | OB_CALL_OFFLOAD | OB_CALL_NOWAIT | OB_CALL_BORROW)
+
+int ob__check_opts(const ob_call_opts *opts, int submit) {
+  if (OB_UNLIKELY(opts == NULL)) return ob__fail(OB_EINVAL, "opts is NULL");
+  if (OB_UNLIKELY(opts->size != sizeof *opts))
+    return ob__fail(OB_EINVAL,
+                    "opts.size is %zu, not %zu; begin with OB_CALL_OPTS_INIT",
+                    opts->size, sizeof *opts);
+  if (OB_UNLIKELY(opts->handler == NULL))
+    return ob__fail(OB_EINVAL, "opts.handler is NULL");
+  if (OB_UNLIKELY((opts->flags & ~(uint32_t)CALL_FLAGS) != 0))
+    return ob__fail(OB_EINVAL, "opts.flags has unknown bits: 0x%x",
+                    opts->flags & ~(uint32_t)CALL_FLAGS);
+  if (OB_UNLIKELY(opts->input == NULL && opts->input_size != 0))
+    return ob__fail(OB_EINVAL, "opts.input is NULL but input_size is %zu",
+                    opts->input_size);
+  if (OB_UNLIKELY((opts->flags & OB_CALL_SYNC) &&
+                  (opts->flags & OB_CALL_OFFLOAD)))
+    return ob__fail(OB_EINVAL,
+                    "OB_CALL_SYNC and OB_CALL_OFFLOAD exclude each other");
+  if (OB_UNLIKELY(!submit && (opts->on_done != NULL || opts->cq != NULL)))
+    return ob__fail(OB_EINVAL, "on_done and cq are for ob_submit");
+  if (OB_UNLIKELY(opts->on_done != NULL && opts->cq != NULL))
+    return ob__fail(OB_EINVAL, "on_done and cq exclude each other");
+  return OB_OK;
+}

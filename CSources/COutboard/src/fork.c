@@ -1,0 +1,70 @@
+/* Fork detection without a system call per entry.
+ *
+ * One word per process in a page that the kernel wipes in a fork child
+ * (MADV_WIPEONFORK), or where that is not to be had, one that a
+ * pthread_atfork handler clears. An engine remembers the word it was started
+ * under; in a child the two differ. vfork children share our memory and are out
+ * of contract. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static uint32_t fallback_word;
+static uint32_t *word = &fallback_word; /* set once, before the first engine */
+static uint32_t generation; /* survives in the child: never 0 twice */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* The registry lock is held across fork, so that the child's copy is free. */
+static void before_fork(void) {
+  ob__registry_lock();
+}
+static void in_parent(void) {
+  ob__registry_unlock();
+}
+static void in_child(void) {
+  if (word == &fallback_word) ob__store_relaxed(word, 0u);
+  ob__restart_in_child();
+  ob__registry_unlock();
+}
+
+static void set_up(void) {
+#ifdef MADV_WIPEONFORK
+  long size = sysconf(_SC_PAGESIZE);
+  void *page = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page != MAP_FAILED) {
+    if (madvise(page, (size_t)size, MADV_WIPEONFORK) == 0)
+      word = page;
+    else
+      munmap(page, (size_t)size);
+  }
+#endif
+  pthread_atfork(before_fork, in_parent, in_child);
+}
+
+uint32_t ob__fork_word(void) {
+  return ob__load_relaxed(word);
+}
+
+/* Makes the word non-zero in this process; called by each start. */
+int ob__fork_init(void) {
+  uint32_t seen = 0;
+  pthread_once(&once, set_up);
+  if (ob__load_relaxed(word) == 0)
+    ob__cas_acq_rel(word, &seen, ob__add_relaxed(&generation, 1u) + 1u);
+  return OB_OK;
+}
+
+/* An engine of another process image was used. */
+int ob__forked_slow(ob_engine *engine) {
+  if (engine->opts.fork_policy == OB_FORK_RESTART)
+    return ob__engine_restart(engine);
+  return ob__fail(OB_EFORKED,
+                  "engine \"%s\" was started before fork; start one in the "
+                  "child, or set fork_policy to OB_FORK_RESTART",
+                  engine->name);
+}

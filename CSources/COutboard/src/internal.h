@@ -1,0 +1,287 @@
+/* What the files of the core share: the engine's struct and the functions that
+ * cross files (ob__). The state word and its transitions are in request.h, the
+ * queue in queue.h. */
+#ifndef OB_INTERNAL_H
+#define OB_INTERNAL_H
+
+#include <pthread.h>
+#include <stdalign.h>
+#include <uv.h>
+
+#include "atomic.h"
+#include "outboard.h"
+#include "outboard_spi.h"
+#include "outboard_uv.h"
+#include "prim.h"
+#include "queue.h"
+#include "request.h"
+#include "wheel.h"
+
+/* --- Per-thread records (thread.c) ---------------------------------------- */
+
+/* One per thread that ever called. From a process-lifetime pool, recycled and
+ * never freed: a deferred wake may reach the parker after the thread ended. */
+typedef struct ob__thread {
+  ob__parker parker;            /* any thread unparks */
+  struct ob__thread *next_free; /* registry lock, while in the pool */
+  struct ob__lane *lanes;       /* owner; list by next_of_thread */
+  struct ob__offload *pool;     /* owner; not NULL on a pool thread */
+  int32_t spin_credit;          /* owner: spinning pays when above 0 */
+  uint32_t spin_probe;          /* owner: counts calls that did not spin */
+  char detail[512];             /* owner: ob_last_error_detail */
+} ob__thread;
+
+/* This thread's record; NULL when out of memory. */
+ob__thread *ob__thread_self(void);
+/* The engine whose loop this thread runs, or NULL. */
+ob_engine *ob__loop_self(void);
+void ob__loop_enter(ob_engine *engine);
+/* This thread's lane into engine; NULL when out of memory. */
+struct ob__lane *ob__lane_get(ob_engine *engine);
+/* Detaches every lane of a dead engine from its thread. */
+void ob__lanes_retire(ob_engine *engine);
+void ob__registry_lock(void);
+void ob__registry_unlock(void);
+
+/* Sets this thread's detail text and returns status. */
+int ob__fail(int status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Ends the process, naming cause and cure. */
+void ob__die(const char *cause, const char *cure)
+    __attribute__((noreturn, format(printf, 1, 0)));
+
+/* --- Spinning (spin.c) -----------------------------------------------------
+ */
+
+/* Yields are guarded: several slow ones in a row (another process wants the
+ * CPU) ban yielding for a while. */
+typedef struct ob__yield {
+  uint64_t banned_until; /* any thread, relaxed */
+  uint64_t ban;          /* any thread, relaxed: length of the next ban, ns */
+  int32_t slow;          /* any thread, relaxed: slow yields lately */
+} ob__yield;
+
+/* --- Engine ----------------------------------------------------------------
+ */
+
+struct ob_start_token {
+  ob_engine *engine;
+  int answered;   /* life.mutex */
+  int status;     /* life.mutex */
+  char text[256]; /* life.mutex */
+};
+
+enum ob__life { OB__BOOTING, OB__ALIVE, OB__EXITED, OB__FAILED };
+enum ob__stop { OB__STOP_NONE, OB__STOP_DRAIN, OB__STOP_CANCEL };
+
+struct ob_engine {
+  /* Written by every submitter. */
+  alignas(OB_LINE) ob_node *head; /* queue.h */
+  /* Written by blocked callers only: how many there are. */
+  alignas(OB_LINE) uint32_t callers;
+  /* Written by the loop when it changes; read by callers. */
+  alignas(OB_LINE) int32_t loop_cpu; /* -1 while it sleeps */
+
+  /* Read-mostly. */
+  alignas(OB_LINE) uint64_t id; /* unique in the process, never 0 */
+  uint32_t fork_word;           /* fork.c: the process it belongs to */
+  uint32_t gate;                /* 1: submitters are refused; any thread */
+  uint32_t exiting;             /* exit(): nothing new starts */
+  int32_t broken;               /* writing to wake_fd failed */
+  int wake_fd;                  /* closed when the engine is freed */
+  uint32_t credit_chunk;        /* credits a lane takes at once */
+  ob_engine_opts opts;          /* as started; name points to name */
+  char name[16];
+  void *swift_context; /* set before the engine is shared */
+  ob__yield yield;
+
+  /* Room (room.c). */
+  alignas(OB_LINE) int64_t credits; /* of queue_limit, not held by a lane */
+  uint32_t room_waiters;            /* how many wait for room */
+  ob__lock room_lock;
+  ob__waiter *room_list; /* room_lock */
+
+  /* Loop thread only from here, but where a reader is named. */
+  alignas(OB_LINE) ob_node *ready; /* grabbed, in order */
+  ob_node *ready_tail;
+  ob_request *current;        /* whose handler runs now */
+  int current_answered;       /* it called ob_complete */
+  const char *current_name;   /* stop's report, relaxed */
+  ob_handler current_handler; /* stop's report, relaxed */
+  uint32_t drain_status;      /* status for queued work, as unsigned */
+  uint32_t budget;            /* items left in this batch */
+  ob__parker *wakes[32];      /* unparked at the end of the batch */
+  uint32_t wake_count;
+  uint32_t poll_every; /* batches between looks at timers and I/O */
+  uint32_t poll_left;
+  uint64_t poll_time; /* last look, ns */
+  int32_t caller_cpu; /* of the last blocking caller */
+  int32_t spin_credit;
+  uint32_t spin_probe;
+  int uv_touched;           /* ob_uv_loop was used in this batch */
+  int edge_triggered;       /* wake_fd is registered so */
+  int sleep_allowed;        /* prepare may announce */
+  uint32_t foreign_handles; /* scratch of loop_close_handles */
+  ob__wheel wheel;
+  uint64_t wheel_set; /* what uv_timer is set to, ms; or UINT64_MAX */
+  uv_loop_t uv;
+  uv_poll_t wake_poll;
+  uv_prepare_t prepare;
+  uv_check_t check;
+  uv_timer_t timer;
+  int hooks_done;  /* on_stop ran */
+  int cancel_sent; /* running handlers were told of the stop */
+
+  /* Requests whose handler has returned unanswered, or that wait in the pool.
+   * Changed by the loop under running_lock, read by stop under it. */
+  alignas(OB_LINE) ob__lock running_lock;
+  ob_request *running;
+  uint32_t running_count;
+
+  /* Counters with one writer, the loop; readers relaxed. */
+  alignas(OB_LINE) uint64_t n_completed;
+  uint64_t n_cancelled;
+  uint64_t n_timed_out;
+  uint64_t n_high_water;
+  uint64_t n_sleeps;
+  uint64_t idle_ns; /* spinning; at the end also asleep */
+  uint64_t started_at;
+
+  /* Registry lock. */
+  struct ob__lane *lanes;                   /* list by next_of_engine */
+  ob_engine *next_engine;                   /* list for exit() */
+  uint64_t r_submitted, r_refused, r_wakes; /* of ended threads */
+  /* Wait graph lock (cycle.c): whom this loop waits for. */
+  ob_engine *const *waits_for;
+  size_t waits_count;
+  uint64_t visit;
+
+  struct ob__offload *offload;
+
+  /* Start and stop. */
+  pthread_t thread;
+  pthread_mutex_t life_mutex;
+  pthread_cond_t life_cond;
+  int life;         /* life_mutex: enum ob__life */
+  int stop;         /* life_mutex for writing; loop reads relaxed */
+  int joined;       /* life_mutex: 0, 1 somebody joins, 2 joined */
+  int waiters;      /* life_mutex: threads inside stop */
+  int self_free;    /* life_mutex: dispose was called */
+  int boot_status;  /* life_mutex: of the loop thread's set-up */
+  int boot_errno;   /* life_mutex */
+  int uv_closed;    /* life_mutex: uv may not be asked any more */
+  int started;      /* life_mutex: on_start answered 0, or there is none */
+  int hook_pending; /* set before the hook is posted; token tells the rest */
+  ob_node stop_node;
+  uint32_t stop_node_busy; /* 1 while queued; any thread */
+  ob_node halt_node;
+  uint32_t halt_sent;
+  uint32_t halted; /* the loop has stopped for good because of exit() */
+  ob_start_token token;
+};
+
+static inline int ob__on_loop(const ob_engine *engine) {
+  return ob__loop_self() == engine;
+}
+void ob__assert_loop(const ob_engine *engine, const char *function);
+
+/* --- Functions that cross files --------------------------------------------
+ */
+
+/* entry.c */
+int ob__enter(ob_engine *engine);
+int ob__check_opts(const ob_call_opts *opts, int submit);
+
+/* fork.c */
+int ob__fork_init(void);
+uint32_t ob__fork_word(void);
+int ob__forked_slow(ob_engine *engine);
+int ob__engine_restart(ob_engine *engine);
+void ob__engine_reset(ob_engine *engine);
+int ob__engine_init_life(ob_engine *engine);
+void ob__restart_in_child(void);
+
+/* shared.c */
+void ob__shared_forget(ob_engine *engine);
+
+/* engine.c, boot.c */
+int ob__engine_boot(ob_engine *engine);
+int ob__engine_run_start_hook(ob_engine *engine);
+void ob__engine_free(ob_engine *engine);
+void *ob__loop_thread(void *engine);
+int ob__loop_open(ob_engine *engine);
+int ob__thread_create(pthread_t *thread, size_t stack, void *(*fn)(void *),
+                      void *arg);
+void ob__thread_name(const char *name);
+
+/* loop.c */
+void ob__loop_run(ob_engine *engine);
+void ob__loop_close(ob_engine *engine);
+/* Closes the user's handles; 1 when none is left. */
+int ob__loop_close_handles(ob_engine *engine);
+
+/* dispatch.c */
+uint32_t ob__drain(ob_engine *engine);
+void ob__ready_append(ob_engine *engine, ob_node *node);
+void ob__wake_later(ob_engine *engine, ob__parker *parker);
+void ob__wake_flush(ob_engine *engine);
+
+/* submit.c */
+int ob__submit_full(ob_request **out, struct ob__lane *lane,
+                    const ob_call_opts *opts, uint32_t flags);
+
+/* stop.c */
+void ob__stop_run(ob_node *node, int status);
+int ob__stop_step(ob_engine *engine);
+/* Under life_mutex. */
+void ob__stop_begin(ob_engine *engine, int how);
+
+/* exit.c */
+void ob__exit_register(ob_engine *engine);
+void ob__exit_unregister(ob_engine *engine);
+void ob__exit_halt(ob_engine *engine) __attribute__((noreturn));
+/* Before anything starts on the loop. */
+static inline void ob__exit_check(ob_engine *engine) {
+  if (OB_UNLIKELY(ob__load_relaxed(&engine->exiting))) ob__exit_halt(engine);
+}
+
+/* room.c */
+int ob__room_take(struct ob__lane *lane, int nowait, uint64_t deadline);
+void ob__room_freed(ob_engine *engine);
+
+/* wake.c */
+int ob__wake(ob_engine *engine); /* 1: a system call was made */
+
+/* spin.c */
+int ob__spin_caller(ob_engine *engine, ob__thread *self, const uint32_t *state);
+int ob__spin_loop(ob_engine *engine);
+
+/* wait.c */
+void ob__block_begin(ob__thread *self);
+void ob__block_end(ob__thread *self);
+int ob__wait_request(ob_request *request, uint64_t deadline);
+void ob__wait_bare(ob_request *request, ob__thread *self);
+int ob__wait_ticket(ob_ticket *ticket, uint64_t relative);
+
+/* cycle.c */
+int ob__cycle_enter(ob_engine *const *targets, size_t count, const char *what);
+void ob__cycle_leave(void);
+
+/* offload.c */
+int ob__offload_start(ob_engine *engine);
+int ob__offload_push(ob_engine *engine, ob_request *request);
+int ob__offload_remove(ob_engine *engine, ob_request *request);
+void ob__offload_blocked(struct ob__offload *pool, int delta);
+int ob__offload_stop(ob_engine *engine);
+void ob__offload_free(ob_engine *engine);
+void ob__offload_stats(ob_engine *engine, ob_stats *out);
+
+/* cq.c */
+void ob__cq_deliver(ob_request *request);
+void ob__cq_begin(ob_cq *cq);
+void ob__cq_abort(ob_cq *cq);
+
+/* result.c */
+int ob__result_failed(const ob_result *result);
+
+#endif

@@ -1,0 +1,212 @@
+/* The loop thread: drain, poll, spin, sleep.
+ *
+ * While there is work the libuv loop is only looked at now and then (poll): an
+ * epoll_wait costs as much as a call. How often adapts to how long the batches
+ * take, so that timers and I/O are at most about POLL_NS late. To sleep, the
+ * thread runs uv_run once; its prepare callback, the last thing before
+ * epoll_wait, announces the sleep in the queue's head word, or calls it off. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define POLL_NS 20000u /* the longest that I/O waits for batches */
+#define POLL_MOST 64u  /* batches between polls */
+
+/* --- Set-up -----------------------------------------------------------------
+ */
+
+static void on_wake(uv_poll_t *handle, int status, int events) {
+  ob_engine *engine = handle->data;
+  uint64_t count;
+  ssize_t got;
+  (void)status;
+  (void)events;
+  if (engine->edge_triggered) return; /* nothing to reset */
+  got = read(engine->wake_fd, &count, sizeof count);
+  (void)got;
+}
+
+static void on_timer(uv_timer_t *handle) {
+  ob_engine *engine = handle->data;
+  engine->wheel_set = OB_FOREVER;
+  ob__wheel_advance(&engine->wheel, ob__now());
+}
+
+/* Sets the one uv_timer to the wheel's next expiry. */
+static void set_timer(ob_engine *engine) {
+  uint64_t next = ob__wheel_next(&engine->wheel), now, ms;
+  if (next == engine->wheel_set) return;
+  engine->wheel_set = next;
+  if (next == OB_FOREVER) {
+    uv_timer_stop(&engine->timer);
+    return;
+  }
+  uv_update_time(&engine->uv); /* else the timer counts from a stale now */
+  now = ob__now();
+  ms = next > now ? (next - now + 999999u) / 1000000u : 0;
+  uv_timer_start(&engine->timer, on_timer, ms, 0);
+}
+
+/* The last thing before epoll_wait. */
+static void on_prepare(uv_prepare_t *handle) {
+  ob_engine *engine = handle->data;
+  set_timer(engine);
+  if (!engine->sleep_allowed) return;
+  if (engine->ready == NULL && ob__queue_sleep(engine)) {
+    ob__store_relaxed(&engine->loop_cpu, -1);
+    ob__count(&engine->n_sleeps, 1);
+  } else {
+    uv_stop(&engine->uv); /* makes the poll a look */
+  }
+}
+
+/* The first thing after epoll_wait and its callbacks. */
+static void on_check(uv_check_t *handle) {
+  ob__queue_awake(handle->data);
+}
+
+/* libuv registers descriptors level-triggered, which costs a read per wake-up.
+ * Ours only ever needs the edge; without it we read. */
+static void make_edge_triggered(ob_engine *engine) {
+  struct epoll_event event;
+  uv_run(&engine->uv, UV_RUN_NOWAIT); /* registers it */
+  memset(&event, 0, sizeof event);
+  event.events = EPOLLIN | EPOLLET;
+  event.data.fd = engine->wake_fd;
+  engine->edge_triggered = epoll_ctl(uv_backend_fd(&engine->uv), EPOLL_CTL_MOD,
+                                     engine->wake_fd, &event) == 0;
+}
+
+static int open_handles(ob_engine *engine) {
+  uv_loop_t *uv = &engine->uv;
+  int rc = uv_poll_init(uv, &engine->wake_poll, engine->wake_fd);
+  if (rc != 0) return rc;
+  engine->wake_poll.data = engine->prepare.data = engine->check.data =
+      engine->timer.data = engine;
+  uv_prepare_init(uv, &engine->prepare); /* these four cannot fail */
+  uv_check_init(uv, &engine->check);
+  uv_timer_init(uv, &engine->timer);
+  uv_prepare_start(&engine->prepare, on_prepare);
+  uv_check_start(&engine->check, on_check);
+  rc = uv_poll_start(&engine->wake_poll, UV_READABLE, on_wake);
+  return rc;
+}
+
+static void close_any(uv_handle_t *handle, void *arg) {
+  ob_engine *engine = arg;
+  (void)engine;
+  if (!uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
+int ob__loop_open(ob_engine *engine) {
+  int rc = uv_loop_init(&engine->uv);
+  if (rc != 0) return rc;
+  /* For busy_ns: the time inside epoll_wait. */
+  uv_loop_configure(&engine->uv, UV_METRICS_IDLE_TIME);
+  rc = open_handles(engine);
+  if (rc != 0) {
+    uv_walk(&engine->uv, close_any, engine);
+    uv_run(&engine->uv, UV_RUN_DEFAULT);
+    uv_loop_close(&engine->uv);
+    return rc;
+  }
+  ob__wheel_init(&engine->wheel, ob__now());
+  engine->wheel_set = OB_FOREVER;
+  make_edge_triggered(engine);
+  return 0;
+}
+
+static int is_ours(const ob_engine *engine, const uv_handle_t *handle) {
+  return handle == (const uv_handle_t *)&engine->wake_poll ||
+         handle == (const uv_handle_t *)&engine->prepare ||
+         handle == (const uv_handle_t *)&engine->check ||
+         handle == (const uv_handle_t *)&engine->timer;
+}
+
+static void close_theirs(uv_handle_t *handle, void *arg) {
+  if (!is_ours(arg, handle) && !uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
+static void count_theirs(uv_handle_t *handle, void *arg) {
+  ob_engine *engine = arg;
+  if (!is_ours(engine, handle)) engine->foreign_handles++;
+}
+
+int ob__loop_close_handles(ob_engine *engine) {
+  uv_walk(&engine->uv, close_theirs, engine);
+  engine->sleep_allowed = 0;
+  uv_run(&engine->uv, UV_RUN_NOWAIT);
+  engine->foreign_handles = 0;
+  uv_walk(&engine->uv, count_theirs, engine);
+  return engine->foreign_handles == 0;
+}
+
+/* After the queue was closed: nothing can come in any more. */
+void ob__loop_close(ob_engine *engine) {
+  int rounds;
+  ob__wheel_flush(&engine->wheel, OB_ESHUTDOWN);
+  uv_walk(&engine->uv, close_any, engine);
+  engine->sleep_allowed = 0;
+  for (rounds = 0; rounds < 100 && uv_loop_alive(&engine->uv); rounds++)
+    uv_run(&engine->uv, UV_RUN_NOWAIT);
+  pthread_mutex_lock(&engine->life_mutex);
+  ob__count(&engine->idle_ns, uv_metrics_idle_time(&engine->uv));
+  engine->uv_closed = 1;
+  pthread_mutex_unlock(&engine->life_mutex);
+  /* Fails with a uv request of the user's still pending: its loop is then left
+   * as it is, which leaks descriptors but harms nobody. */
+  uv_loop_close(&engine->uv);
+}
+
+/* --- The loop ---------------------------------------------------------------
+ */
+
+/* A look at timers and I/O without waiting. */
+static void poll_now(ob_engine *engine) {
+  uint64_t now;
+  engine->sleep_allowed = 0;
+  if (engine->wheel.count > 0) ob__wheel_advance(&engine->wheel, ob__now());
+  uv_run(&engine->uv, UV_RUN_NOWAIT);
+  engine->uv_touched = 0;
+  now = ob__now();
+  /* Aim at POLL_NS between looks: shrink at once, grow slowly. */
+  if (now - engine->poll_time > POLL_NS)
+    engine->poll_every = engine->poll_every > 1 ? engine->poll_every / 2 : 1;
+  else if (engine->poll_every < POLL_MOST)
+    engine->poll_every++;
+  engine->poll_time = now;
+  engine->poll_left = engine->poll_every;
+}
+
+static void sleep_once(ob_engine *engine) {
+  engine->sleep_allowed = 1;
+  uv_run(&engine->uv, UV_RUN_ONCE);
+  engine->sleep_allowed = 0;
+  engine->uv_touched = 0;
+  engine->poll_time = ob__now();
+  engine->poll_left = engine->poll_every;
+}
+
+void ob__loop_run(ob_engine *engine) {
+  for (;;) {
+    uint32_t ran;
+    ob__exit_check(engine);
+    ran = ob__drain(engine);
+    if (OB_UNLIKELY(ob__load_relaxed(&engine->stop) != OB__STOP_NONE) &&
+        ob__stop_step(engine))
+      return;
+    if (ran > 0) {
+      if (engine->uv_touched || ran >= engine->opts.batch_limit ||
+          --engine->poll_left == 0)
+        poll_now(engine);
+      if (engine->ready != NULL || ob__spin_loop(engine)) continue;
+    }
+    if (engine->ready == NULL) sleep_once(engine);
+  }
+}

@@ -1,0 +1,37 @@
+/* Posts: two words into this thread's lane. */
+#include "internal.h"
+
+static int post(ob_engine *engine, ob_post_fn fn, void *arg, int nowait) {
+  ob__lane *lane;
+  int rc = ob__enter(engine);
+  if (OB_UNLIKELY(rc != OB_OK)) return rc;
+  if (OB_UNLIKELY(fn == NULL))
+    return ob__fail(OB_EINVAL, "ob_post: the function is NULL");
+  lane = ob__lane_get(engine);
+  if (OB_UNLIKELY(lane == NULL))
+    return ob__fail(OB_ENOMEM, "ob_post: no memory for this thread's lane");
+  rc = ob__room_take(lane, nowait, OB_FOREVER);
+  if (OB_LIKELY(rc == OB_OK)) rc = ob__lane_append(lane, fn, arg);
+  ob__count(rc == OB_OK ? &lane->n_submitted : &lane->n_refused, 1);
+  return rc;
+}
+
+int ob_post(ob_engine *engine, ob_post_fn fn, void *arg) {
+  return post(engine, fn, arg, 0);
+}
+
+int ob_try_post(ob_engine *engine, ob_post_fn fn, void *arg) {
+  return post(engine, fn, arg, 1);
+}
+
+static void node_entry(void *arg, int status) {
+  ob_node *node = arg;
+  node->run(node, status);
+}
+
+int ob_post_node(ob_engine *engine, ob_node *node) {
+  if (node == NULL || node->run == NULL)
+    return ob__fail(OB_EINVAL, "ob_post_node: %s is NULL",
+                    node == NULL ? "node" : "its run function");
+  return post(engine, node_entry, node, 1);
+}

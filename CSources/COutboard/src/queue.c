@@ -1,0 +1,66 @@
+/* The push list: see queue.h for the protocol and what it was chosen over. */
+#include "internal.h"
+
+int ob__queue_push(ob_engine *engine, ob_node *node) {
+  ob_node *seen = ob__load_relaxed(&engine->head);
+  do {
+    if (OB_UNLIKELY(seen == OB__CLOSED)) {
+#ifndef OB_BREAK_CLOSED
+      return OB__PUSH_CLOSED;
+#endif
+    }
+    ob__store_relaxed(&node->next, OB__IS_TAG(seen) ? OB__EMPTY : seen);
+    /* Release: the node's content, to the exchange in ob__queue_take.
+     * Read-modify-write: pairs with the loop's CAS in ob__queue_sleep, so that
+     * either that fails or this sees SLEEPING. */
+  } while (!ob__cas_weak_acq_rel(&engine->head, &seen, node));
+  return seen == OB__SLEEPING ? OB__PUSH_ASLEEP : OB__PUSH_AWAKE;
+}
+
+int ob__push_exempt(ob_engine *engine, ob_node *node) {
+  int found = ob__queue_push(engine, node);
+  if (found == OB__PUSH_CLOSED) return OB_ESHUTDOWN;
+  if (found == OB__PUSH_ASLEEP) ob__wake(engine);
+  return OB_OK;
+}
+
+ob_node *ob__queue_take(ob_engine *engine) {
+  ob_node *node, *next, *first = NULL;
+  if (ob__queue_empty(engine)) return NULL;
+  /* Acquire: pairs with the release in ob__queue_push. */
+  node = ob__xchg_acq_rel(&engine->head, OB__EMPTY);
+  if (OB__IS_TAG(node)) return NULL;
+  for (; node != NULL; node = next) {
+    next = ob__load_relaxed(&node->next);
+    ob__store_relaxed(&node->next, first);
+    first = node;
+  }
+  return first;
+}
+
+int ob__queue_sleep(ob_engine *engine) {
+  ob_node *seen = OB__EMPTY;
+#ifdef OB_BREAK_SLEEP /* a look and a store, as two steps */
+  if (!ob__queue_empty(engine)) return 0;
+  ob__pause();
+  ob__store_seq(&engine->head, OB__SLEEPING);
+  return 1;
+#endif
+  return ob__cas_acq_rel(&engine->head, &seen, OB__SLEEPING) ||
+         seen == OB__SLEEPING;
+}
+
+void ob__queue_awake(ob_engine *engine) {
+  ob_node *seen = OB__SLEEPING;
+  if (ob__load_relaxed(&engine->head) != OB__SLEEPING) return;
+  ob__cas_acq_rel(&engine->head, &seen, OB__EMPTY);
+}
+
+int ob__queue_close(ob_engine *engine) {
+  ob_node *seen = OB__EMPTY;
+  return ob__cas_acq_rel(&engine->head, &seen, OB__CLOSED);
+}
+
+int ob__queue_empty(const ob_engine *engine) {
+  return OB__IS_TAG(ob__load_relaxed(&engine->head));
+}

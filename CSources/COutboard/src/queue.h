@@ -1,0 +1,122 @@
+/* The queue: one push list for requests and a lane per posting thread.
+ *
+ * Push list (after Treiber's stack, taken whole): `head` holds the newest node,
+ * or one of three tags:
+ *
+ *   OB__EMPTY     nothing queued, the loop is awake
+ *   OB__SLEEPING  nothing queued, the loop sleeps or is about to
+ *   OB__CLOSED    the loop has ended; a push is refused
+ *
+ * One CAS both pushes and learns whether the loop must be woken: the pusher
+ * that replaced SLEEPING writes to the eventfd, and nobody else does. The loop
+ * takes the whole list by one exchange and reverses it. No pusher can be
+ * caught half-way (as in an exchange queue), and there is no ABA, for nothing
+ * is popped singly. A queue with a separate sleeping flag, or uv_async_send's
+ * early return, would need a fence on each side, and loses wake-ups without it
+ * (libuv issue 4584).
+ *
+ * Lane: a single-producer ring of segments holding {fn, arg}. The lane itself
+ * is a node of the push list: the producer publishes its tail, then exchanges
+ * `scheduled` to 1, and pushes the lane if it was 0; the loop exchanges it to 0
+ * before it reads the tail. So there is one word to sleep on, nothing to scan
+ * (scanning lanes halved the rate of 64 callers), and a burst of posts costs
+ * one push.
+ *
+ * Order per thread: a request goes to the list only when its thread's lane is
+ * empty and not scheduled, else it becomes an entry of the lane.
+ *
+ * Room: each lane holds credits of the engine's queue_limit, so that a
+ * submission counts against the limit without touching a shared word. A lane
+ * that runs out takes a chunk more, or what other lanes do not use (room.c).
+ */
+#ifndef OB_QUEUE_H
+#define OB_QUEUE_H
+
+#include "atomic.h"
+#include "outboard.h"
+
+#define OB__EMPTY ((ob_node *)0)
+#define OB__SLEEPING ((ob_node *)1)
+#define OB__CLOSED ((ob_node *)2)
+#define OB__IS_TAG(node) ((uintptr_t)(node) <= 2)
+
+typedef struct ob__entry {
+  ob_post_fn fn;
+  void *arg;
+} ob__entry;
+
+#define OB__BLOCK_ENTRIES 255
+
+typedef struct ob__block {
+  struct ob__block *next; /* producer, before it publishes past the block */
+  ob__entry entries[OB__BLOCK_ENTRIES];
+} ob__block;
+
+struct ob__thread;
+
+/* One thread's way into one engine. Recycled and never freed: requests in
+ * caches and late frees may point here. */
+typedef struct ob__lane {
+  ob_node node; /* in the push list or the loop's ready list */
+
+  /* Producer. */
+  _Alignas(OB_LINE) uint64_t tail; /* entries published */
+  ob__block *tail_block;
+  uint32_t tail_index;
+  uint64_t listed;   /* submissions put on the push list */
+  uint64_t held;     /* blocking calls under way: 0 or 1 */
+  ob_request *cache; /* free requests */
+  uint32_t cache_size;
+  uint64_t n_submitted, n_refused, n_wakes; /* readers relaxed */
+  struct ob__thread *thread;                /* NULL once it has ended */
+  struct ob__lane *next_of_thread;
+  struct ob__lane *next_of_engine; /* registry lock; also the free pool */
+  ob_engine *engine;               /* NULL once it has ended */
+  uint64_t engine_id;
+
+  /* Both. */
+  _Alignas(OB_LINE) uint32_t scheduled; /* 1: in the list, or will be read */
+  uint64_t quota;                       /* credits; lowered by room.c */
+  ob__block *spare;                     /* a drained block, by exchange */
+  ob_request *returned;                 /* freed elsewhere, by CAS */
+
+  /* Loop. */
+  _Alignas(OB_LINE) uint64_t head; /* entries run */
+  ob__block *head_block;
+  uint32_t head_index;
+  uint64_t unlisted; /* of listed: taken by the loop */
+  int ended;         /* the thread's last entry has run */
+} ob__lane;
+
+/* What a push found. */
+enum { OB__PUSH_CLOSED = -1, OB__PUSH_AWAKE = 0, OB__PUSH_ASLEEP = 1 };
+
+int ob__queue_push(ob_engine *engine, ob_node *node);
+/* The list in the order it was pushed, or NULL. Loop thread. */
+ob_node *ob__queue_take(ob_engine *engine);
+/* 1: the loop may sleep; pushers will wake it. Loop thread. */
+int ob__queue_sleep(ob_engine *engine);
+void ob__queue_awake(ob_engine *engine);
+/* 1: closed for good; 0: something has been pushed. Loop thread. */
+int ob__queue_close(ob_engine *engine);
+int ob__queue_empty(const ob_engine *engine);
+
+/* Push of an item that cannot be refused while the engine lives. */
+int ob__push_exempt(ob_engine *engine, ob_node *node);
+
+void ob__lane_init(ob__lane *lane);
+/* Appends an entry and schedules the lane: OB_OK, OB_ENOMEM, OB_ESHUTDOWN. */
+int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg);
+/* 1: a node pushed now keeps this thread's order; else append it. */
+int ob__lane_idle(const ob__lane *lane);
+/* Pushes a node onto the list: OB_OK or OB_ESHUTDOWN. */
+int ob__lane_push(ob__lane *lane, ob_node *node);
+/* Runs up to the engine's budget. */
+void ob__lane_run(ob_node *node, int status);
+/* Gives a lane whose thread or engine has ended back to the pool. */
+void ob__lane_retire(ob__lane *lane);
+void ob__lane_free_blocks(ob__lane *lane);
+/* Items of this lane that are queued now. */
+uint64_t ob__lane_used(const ob__lane *lane);
+
+#endif

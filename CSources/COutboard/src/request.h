@@ -1,0 +1,156 @@
+/* Requests: one call, its state word, and who may touch what when.
+ *
+ * Two kinds share the first part:
+ *   - bare: an OB_CALL_SYNC call without deadline. Lives on the caller's stack;
+ *     nothing can cancel it; only WAITERS and DONE are used. Whoever finishes
+ *     it reads the parker first: its last touch of the request is the RMW that
+ *     sets DONE.
+ *   - full (ob__full): refcounted, from the lane's cache.
+ *
+ * State word of a full request. Bits are only ever added, but for NODE:
+ *
+ *   NODE      its node is in a queue or will be pushed by who set the bit
+ *   POOLED    handed to the offload pool
+ *   RUNNING   its handler has been started
+ *   HOOKED    on_cancel is set
+ *   CANCEL    cancellation was asked for
+ *   WAITERS   the list of waiters is not empty
+ *   DONE      the outcome is decided and readable
+ *   EARLY     with DONE: the outcome is the kind in the EARLY field, and the
+ *             handler's own answer, if it ever comes, is destroyed
+ *   ANSWERED  the handler has called ob_complete
+ *   TAKEN     somebody has moved the result out
+ *
+ *   transition                who             by
+ *   ------------------------- --------------- -----------------------------
+ *   0 -> NODE                 submitter       before the push
+ *   NODE -> RUNNING           loop            CAS, fails when DONE
+ *   NODE -> POOLED            loop            CAS, fails when DONE
+ *   POOLED -> RUNNING         pool thread     CAS, fails when DONE
+ *   !DONE -> DONE|EARLY       cancel, expiry, CAS; the winner delivers
+ *                             shutdown
+ *   RUNNING -> CANCEL|NODE    cancel          CAS, pushes if NODE was clear
+ *   RUNNING -> ANSWERED       completer       OR; found set: misuse
+ *   -> DONE|NODE              completer       OR; finding DONE: too late
+ *   NODE -> 0                 loop            AND, before it looks at the rest
+ *
+ * Finishing is the one RMW that sets DONE; who finds it clear delivers. The
+ * slot (status, result) is written only by the handler's side, before its RMW.
+ */
+#ifndef OB_REQUEST_H
+#define OB_REQUEST_H
+
+#include "outboard.h"
+#include "outboard_spi.h"
+#include "prim.h"
+
+#define OB__NODE 0x001u
+#define OB__POOLED 0x002u
+#define OB__RUNNING 0x004u
+#define OB__HOOKED 0x008u
+#define OB__CANCEL 0x010u
+#define OB__WAITERS 0x020u
+#define OB__DONE 0x040u
+#define OB__ANSWERED 0x080u
+#define OB__TAKEN 0x100u
+#define OB__EARLY_SHIFT 12
+#define OB__EARLY_MASK 0xf000u
+
+/* Kinds of early end; 0 is none. */
+enum {
+  OB__END_TIMEOUT = 1,
+  OB__END_CANCEL,
+  OB__END_SHUTDOWN,
+  OB__END_NOROOM,  /* the pool's queue was full */
+  OB__END_NOTHREAD /* no pool thread could be had */
+};
+
+/* Private flags beside enum ob_call_flags. */
+#define OB__FLAG_FULL (1u << 16) /* an ob__full */
+#define OB__FLAG_BLOCKED \
+  (1u << 17)                       /* an ob_call: its caller watches the time */
+#define OB__FLAG_COPIED (1u << 18) /* input is our copy */
+#define OB__FLAG_LISTED (1u << 19) /* counted in its lane's listed */
+
+typedef struct ob__waiter {
+  struct ob__waiter *next, *prev;
+  ob__parker *parker;
+} ob__waiter;
+
+struct ob_request {
+  ob_node node;      /* first: a queue entry is a request */
+  uint32_t state;    /* atomic, see above */
+  uint32_t flags;    /* set before the push */
+  ob_engine *engine; /* set before the push */
+  ob_handler handler;
+  void *input;
+  size_t input_size;
+  void *user;
+  const char *name;   /* or NULL */
+  ob__parker *parker; /* bare: the caller's */
+  int32_t status;     /* slot: the handler's side, before its RMW */
+  int32_t caller_cpu; /* bare: where the caller runs */
+  ob_result result;   /* slot */
+};
+
+/* A caller's stack pays for this; the slot is 56 bytes of it. */
+_Static_assert(sizeof(struct ob_request) <= 136, "bare request has grown");
+
+typedef struct ob__full {
+  ob_request base;
+  uint32_t refs;            /* atomic */
+  int32_t delivered;        /* loop: callback, descriptor or none, done */
+  ob__lock lock;            /* of waiters */
+  ob__waiter *waiters;      /* lock */
+  struct ob__lane *lane;    /* whose cache it came from */
+  uint64_t deadline;        /* absolute ns, set before the push */
+  ob_timer timer;           /* loop: expiry of a submission */
+  ob_cancel_hook on_cancel; /* handler's side, before HOOKED */
+  void *cancel_arg;         /* same */
+  ob_destroy destroy;       /* of the input */
+  union {
+    ob_done on_done;     /* cq NULL: the callback, or NULL */
+    ob_request *cq_next; /* cq set: link in its list */
+  } done;
+  void *done_user;
+  ob_cq *cq;
+  uint64_t started;                  /* when it began to run or wait, ns */
+  ob_request *prev, *next;           /* engine->running; also the free list */
+  ob_request *pool_prev, *pool_next; /* pool lock */
+} ob__full;
+
+/* The ticket is the request: one allocation. */
+struct ob_ticket {
+  ob__full full;
+};
+
+static inline ob__full *ob__full_of(ob_request *request) {
+  return (ob__full *)request;
+}
+
+/* request.c */
+ob_request *ob__request_new(struct ob__lane *lane);
+void ob__request_ref(ob_request *request);
+void ob__request_unref(ob_request *request);
+/* Status of a request that is DONE. */
+int ob__request_status(const ob_request *request, uint32_t state);
+/* Moves the result out, once. 1 if this call got it. */
+int ob__request_take(ob_request *request, ob_result *out);
+int ob__waiter_add(ob_request *request, ob__waiter *waiter);
+void ob__waiter_remove(ob_request *request, ob__waiter *waiter);
+
+/* complete.c */
+/* Ends a request early. OB_EALREADY when it was DONE. */
+int ob__end_early(ob_request *request, int kind);
+void ob__wake_waiters(ob_request *request);
+
+/* dispatch.c */
+void ob__request_run(ob_node *node, int status);
+void ob__request_entry(void *request, int status);
+void ob__bare_run(ob_node *node, int status);
+void ob__bare_entry(void *request, int status);
+void ob__running_link(ob_request *request);
+/* Runs a bare request's handler inline on the loop. */
+void ob__bare_inline(ob_request *request);
+
+#endif

@@ -1,0 +1,63 @@
+/* outboard_spi.h: what the Swift layer needs beyond the public contract. */
+#include "internal.h"
+
+int ob_spi_push(ob_engine *engine, ob_node *node) {
+#ifndef OB_BREAK_FORK
+  if (OB_UNLIKELY(engine->fork_word != ob__fork_word())) return OB_EFORKED;
+#endif
+  return ob__push_exempt(engine, node);
+}
+
+void ob_spi_set_context(ob_engine *engine, void *context) {
+  engine->swift_context = context;
+}
+
+void *ob_spi_current_context(void) {
+  ob_engine *engine = ob__loop_self();
+  return engine != NULL ? engine->swift_context : NULL;
+}
+
+uint64_t ob_spi_now(void) {
+  return ob__now();
+}
+
+void ob_spi_timer_start(ob_engine *engine, ob_timer *timer, uint64_t after_ns) {
+  ob__assert_loop(engine, "ob_spi_timer_start");
+  timer->due_ns = ob__deadline(after_ns);
+  ob__wheel_add(&engine->wheel, timer);
+}
+
+int ob_spi_timer_stop(ob_engine *engine, ob_timer *timer) {
+  ob__assert_loop(engine, "ob_spi_timer_stop");
+  return ob__wheel_remove(&engine->wheel, timer);
+}
+
+#ifdef OB_HAVE_SWIFTCALL
+
+typedef struct closure {
+  ob_spi_body body;
+  void *context;
+} closure;
+
+static void run_closure(ob_request *request, void *input, size_t size,
+                        void *user) {
+  closure *call = input;
+  (void)size;
+  (void)user;
+  call->body(call->context);
+  ob_complete(request, OB_OK, ob_result_none());
+}
+
+__attribute__((swiftcall)) int ob_spi_call_closure(ob_engine *engine,
+                                                   ob_spi_body body,
+                                                   void *context) {
+  closure call = {body, context};
+  ob_call_opts opts = OB_CALL_OPTS_INIT;
+  opts.handler = run_closure;
+  opts.name = "callAndWait";
+  opts.input = &call;
+  opts.flags = OB_CALL_SYNC;
+  return ob_call(engine, &opts, NULL);
+}
+
+#endif

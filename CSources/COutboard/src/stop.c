@@ -1,0 +1,234 @@
+/* Stopping.
+ *
+ *   1. The gate closes: submitters are refused. That is a courtesy; what makes
+ *      it safe is step 4.
+ *   2. The stop node wakes the loop. In cancel mode queued work completes with
+ *      OB_ESHUTDOWN and running handlers see cancellation; in drain mode
+ *      everything accepted runs, and the loop may submit more.
+ *   3. With nothing queued and nothing running: on_stop, and the user's uv
+ *      handles are closed.
+ *   4. One CAS from EMPTY to CLOSED ends the queue. If it fails something came
+ *      in, and the loop goes round again; after it, every push is refused. So
+ *      each submission is either finished or refused, whatever the timing.
+ *
+ * The join is bounded by a deadline, at which the stopper says what still runs.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+
+/* --- On the loop ------------------------------------------------------------
+ */
+
+void ob__stop_run(ob_node *node, int status) {
+  ob_engine *engine =
+      (ob_engine *)((char *)node - offsetof(struct ob_engine, stop_node));
+  (void)status;
+  ob__store_release(&engine->stop_node_busy, 0u);
+}
+
+/* Running handlers see cancellation; what waits in the pool ends. */
+static void cancel_running(ob_engine *engine) {
+  ob_request *request;
+  for (request = engine->running; request != NULL;
+       request = ob__full_of(request)->next) {
+    uint32_t state = ob__load_acquire(&request->state);
+    ob__end_early(request,
+                  state & OB__RUNNING ? OB__END_CANCEL : OB__END_SHUTDOWN);
+  }
+}
+
+/* The start hook has not answered yet. */
+static int hook_open(ob_engine *engine) {
+  int open;
+  if (!engine->hook_pending) return 0;
+  pthread_mutex_lock(&engine->life_mutex);
+  open = !engine->token.answered;
+  pthread_mutex_unlock(&engine->life_mutex);
+  return open;
+}
+
+static int has_started(ob_engine *engine) {
+  int started;
+  pthread_mutex_lock(&engine->life_mutex);
+  started = engine->started;
+  pthread_mutex_unlock(&engine->life_mutex);
+  return started;
+}
+
+/* 1 when the loop is to end. */
+int ob__stop_step(ob_engine *engine) {
+  if (ob__load_relaxed(&engine->stop) == OB__STOP_CANCEL) {
+    engine->drain_status = (uint32_t)OB_ESHUTDOWN;
+    if (!engine->cancel_sent) {
+      engine->cancel_sent = 1;
+      cancel_running(engine);
+    }
+  }
+  if (engine->ready != NULL || !ob__queue_empty(engine)) return 0;
+#ifndef OB_BREAK_RUNNING
+  if (engine->running_count > 0) return 0;
+#endif
+  if (hook_open(engine)) return 0;
+  if (!engine->hooks_done) {
+    engine->hooks_done = 1;
+    if (engine->opts.on_stop != NULL && has_started(engine))
+      engine->opts.on_stop(engine, engine->opts.user);
+    if (!ob__queue_empty(engine)) return 0;
+  }
+  if (!ob__loop_close_handles(engine)) return 0;
+#ifdef OB_BREAK_CLOSED /* the gate alone */
+  return 1;
+#else
+  return ob__queue_close(engine);
+#endif
+}
+
+/* --- Elsewhere --------------------------------------------------------------
+ */
+
+void ob__stop_begin(ob_engine *engine, int how) {
+  if (how > engine->stop) {
+    ob__store_relaxed(&engine->stop, how);
+    ob__store_relaxed(&engine->gate, (uint32_t)how);
+  }
+  if (ob__xchg_acq_rel(&engine->stop_node_busy, 1u) != 0) return;
+  engine->stop_node.run = ob__stop_run;
+  ob__push_exempt(engine, &engine->stop_node); /* closed already: fine */
+}
+
+static size_t add(char *text, size_t size, size_t used, const char *name,
+                  ob_handler handler, uint64_t age_ns) {
+  int n;
+  if (used >= size) return used;
+  if (name != NULL)
+    n = snprintf(text + used, size - used, "%s\"%s\"", used > 0 ? ", " : "",
+                 name);
+  else
+    n = snprintf(text + used, size - used, "%shandler %p", used > 0 ? ", " : "",
+                 (void *)(uintptr_t)handler);
+  if (n > 0) used += (size_t)n;
+  if (age_ns > 0 && used < size) {
+    n = snprintf(text + used, size - used, " for %.1f s", (double)age_ns / 1e9);
+    if (n > 0) used += (size_t)n;
+  }
+  return used;
+}
+
+/* Says what keeps the loop from ending. */
+static int report(ob_engine *engine) {
+  char text[400] = "";
+  uint64_t now = ob__now();
+  size_t used = 0, named = 0;
+  uint32_t count;
+  ob_handler handler = ob__load_relaxed(&engine->current_handler);
+  ob_request *at;
+  if (handler != NULL)
+    used = add(text, sizeof text, used, ob__load_relaxed(&engine->current_name),
+               handler, 0);
+  ob__lock_take(&engine->running_lock);
+  count = engine->running_count;
+  for (at = engine->running; at != NULL && named < 5; named++) {
+    ob__full *full = ob__full_of(at);
+    used = add(text, sizeof text, used, at->name, at->handler,
+               full->started != 0 ? now - full->started : 0);
+    at = full->next;
+  }
+  ob__lock_give(&engine->running_lock);
+  return ob__fail(OB_ETIMEDOUT,
+                  "engine \"%s\" has not stopped; still running (%u): %s",
+                  engine->name, count + (handler != NULL),
+                  used > 0 ? text : "its start or stop hook");
+}
+
+/* Under life_mutex: waits for the loop's end, then one caller joins. */
+static int await_end(ob_engine *engine, uint64_t deadline) {
+  while (engine->life != OB__EXITED || engine->joined == 1)
+    if (ob__cond_wait(&engine->life_cond, &engine->life_mutex, deadline) !=
+        OB_OK)
+      return OB_ETIMEDOUT;
+  if (engine->joined == 2) return OB_OK;
+  engine->joined = 1;
+  pthread_mutex_unlock(&engine->life_mutex);
+  pthread_join(engine->thread, NULL); /* about to return */
+  pthread_mutex_lock(&engine->life_mutex);
+  engine->joined = 2;
+  pthread_cond_broadcast(&engine->life_cond);
+  return OB_OK;
+}
+
+static int wait_stopped(ob_engine *engine, uint64_t deadline_ns) {
+  uint64_t deadline = ob__deadline(deadline_ns);
+  int rc, on_other_loop = ob__loop_self() != NULL;
+  ob__thread *self = ob__thread_self();
+  if (on_other_loop) {
+    rc = ob__cycle_enter(&engine, 1, "ob_engine_stop");
+    if (rc != OB_OK) return rc;
+  }
+  if (self != NULL) ob__block_begin(self);
+  pthread_mutex_lock(&engine->life_mutex);
+  rc = await_end(engine, deadline);
+  pthread_mutex_unlock(&engine->life_mutex);
+  if (self != NULL) ob__block_end(self);
+  if (on_other_loop) ob__cycle_leave();
+  return rc == OB_OK ? OB_OK : report(engine);
+}
+
+int ob_engine_stop(ob_engine *engine, int mode, uint64_t deadline_ns) {
+  ob__thread *self = ob__thread_self();
+  int rc = ob__enter(engine);
+  if (rc == OB_EFORKED || rc == OB_EINVAL) return rc;
+  if (mode != OB_STOP_CANCEL && mode != OB_STOP_DRAIN)
+    return ob__fail(OB_EINVAL, "ob_engine_stop: %d is no enum ob_stop_mode",
+                    mode);
+  pthread_mutex_lock(&engine->life_mutex);
+  ob__stop_begin(engine,
+                 mode == OB_STOP_CANCEL ? OB__STOP_CANCEL : OB__STOP_DRAIN);
+  pthread_mutex_unlock(&engine->life_mutex);
+  if (ob__on_loop(engine) ||
+      (self != NULL && self->pool != NULL && self->pool == engine->offload))
+    return ob__fail(OB_EINPROGRESS,
+                    "ob_engine_stop on a thread of engine \"%s\" itself: the "
+                    "stop has begun; wait for it on another thread",
+                    engine->name);
+  return wait_stopped(engine, deadline_ns);
+}
+
+#define DESTROY_NS UINT64_C(5000000000)
+
+int ob_engine_destroy(ob_engine *engine) {
+  int rc;
+  if (engine == NULL) return OB_OK;
+#ifndef OB_BREAK_FORK
+  if (engine->fork_word != ob__fork_word())
+    return ob__fail(OB_EFORKED,
+                    "ob_engine_destroy: the engine belongs to the "
+                    "parent process; leave it");
+#endif
+  if (ob__on_loop(engine))
+    return ob__fail(OB_EPERM,
+                    "ob_engine_destroy on the engine's own loop thread would "
+                    "join itself; use ob_engine_dispose");
+  rc = ob_engine_stop(engine, OB_STOP_CANCEL, DESTROY_NS);
+  if (rc == OB_ETIMEDOUT) return OB_EBUSY; /* the detail says what runs */
+  if (rc != OB_OK) return rc;
+  ob__engine_free(engine);
+  return OB_OK;
+}
+
+void ob_engine_dispose(ob_engine *engine) {
+  int exited;
+  if (engine == NULL || engine->fork_word != ob__fork_word()) return;
+  pthread_mutex_lock(&engine->life_mutex);
+  exited = engine->life == OB__EXITED;
+  if (!exited) {
+    engine->self_free = 1;
+    /* Under the lock, which the loop takes before it frees. */
+    ob__stop_begin(engine, OB__STOP_CANCEL);
+  }
+  pthread_mutex_unlock(&engine->life_mutex);
+  if (!exited) return;
+  if (engine->joined != 2) pthread_join(engine->thread, NULL);
+  ob__engine_free(engine);
+}
