@@ -1,0 +1,70 @@
+# Outboard. `make demo` and `make test` do all set-up; `make help` lists more.
+BUILD := build
+CORE := CSources/COutboard
+VERSION := $(shell sed -n 's/.*OB_VERSION_STRING "\(.*\)"/\1/p' \
+  $(CORE)/include/outboard_status.h)
+PREFIX ?= /usr/local
+CC := gcc
+CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wpedantic
+# As shipped: position independent, hidden but for OB_API, no lazily allocated
+# TLS (glibc aborts on it when memory is short), no path of the build machine.
+LIB_CFLAGS := $(CFLAGS) -fPIC -fvisibility=hidden -ftls-model=initial-exec \
+  -ffile-prefix-map=$(CURDIR)=. -I$(CORE)/include \
+  $(shell pkg-config --cflags libuv 2>/dev/null)
+JOBS := -j2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lib demo test test-c test-swift test-install test-hosts \
+  test-counters sanitize sanitize-c sanitize-swift mutants models bench \
+  format check-format install clean
+
+help: ## List what can be made
+	@echo "Outboard $(VERSION)"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
+	  column -t -s '|'
+
+setup: ## Install missing Debian packages (.ci/packages)
+	@.ci/setup
+
+# --- The C library -----------------------------------------------------------
+
+# The SPI files serve the Swift layer only.
+LIB_SRC := $(filter-out %/spi.c $(CORE)/src/spi_%.c,$(wildcard $(CORE)/src/*.c))
+LIB_OBJ := $(LIB_SRC:$(CORE)/src/%.c=$(BUILD)/lib/%.o)
+LIB := $(BUILD)/lib/liboutboard.a
+
+lib: $(LIB) ## Build liboutboard.a
+
+$(BUILD)/lib/%.o: $(CORE)/src/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(LIB_CFLAGS) -MMD -c -o $@ $<
+
+# One object with internal symbols made local: only ob_* can meet a host's.
+$(LIB): $(LIB_OBJ)
+	@ld -r -o $(BUILD)/lib/outboard-all.o $(LIB_OBJ)
+	@objcopy --localize-hidden $(BUILD)/lib/outboard-all.o
+	@rm -f $@
+	@ar rcsD $@ $(BUILD)/lib/outboard-all.o
+	@echo "built $@"
+
+-include $(wildcard $(BUILD)/lib/*.d)
+
+PUBLIC_HEADERS := $(filter-out %/outboard_spi.h,$(wildcard $(CORE)/include/*.h))
+SERIES := $(basename $(VERSION))
+SUBST := sed -e 's/@VERSION@/$(VERSION)/' -e 's/@VERSION_SERIES@/$(SERIES)/'
+
+install: $(LIB) ## Install for C hosts: make install PREFIX=/usr/local
+	install -d '$(DESTDIR)$(PREFIX)/include' \
+	  '$(DESTDIR)$(PREFIX)/lib/pkgconfig' \
+	  '$(DESTDIR)$(PREFIX)/lib/cmake/Outboard'
+	install -m 644 $(PUBLIC_HEADERS) '$(DESTDIR)$(PREFIX)/include'
+	install -m 644 $(LIB) '$(DESTDIR)$(PREFIX)/lib'
+	$(SUBST) $(CORE)/package/outboard.pc.in \
+	  >'$(DESTDIR)$(PREFIX)/lib/pkgconfig/outboard.pc'
+	install -m 644 $(CORE)/package/OutboardConfig.cmake \
+	  '$(DESTDIR)$(PREFIX)/lib/cmake/Outboard'
+	$(SUBST) $(CORE)/package/OutboardConfigVersion.cmake.in \
+	  >'$(DESTDIR)$(PREFIX)/lib/cmake/Outboard/OutboardConfigVersion.cmake'
+
+clean: ## Remove what was built
+	rm -rf $(BUILD) .build
