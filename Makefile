@@ -66,5 +66,42 @@ install: $(LIB) ## Install for C hosts: make install PREFIX=/usr/local
 	$(SUBST) $(CORE)/package/OutboardConfigVersion.cmake.in \
 	  >'$(DESTDIR)$(PREFIX)/lib/cmake/Outboard/OutboardConfigVersion.cmake'
 
+# --- Plugins and the host ----------------------------------------------------
+
+ABI := CSources/CPluginABI
+LINK := $(ABI)/link
+UV_LIBDIR := $(shell pkg-config --variable=libdir libuv 2>/dev/null)
+UV_STATIC := $(BUILD)/uv/libuv_plugin.a
+PLUGIN_LDFLAGS := -shared -Wl,--version-script=$(LINK)/plugin.map \
+  -Wl,-z,nodelete -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,--gc-sections
+CLOCK := $(BUILD)/plugins/clock.so
+PRICING := $(BUILD)/plugins/pricing.so
+HOST := $(BUILD)/bin/outboard-call
+
+# libuv for shared objects: see link/uv_stubs.c. Hosts such as Node export uv_*
+# of their own; a plugin with its libuv inside and hidden cannot meet them.
+$(UV_STATIC): $(UV_LIBDIR)/libuv_a.a $(LINK)/uv_stubs.c
+	@mkdir -p $(@D)
+	@objcopy --redefine-sym environ=ob__uv_environ \
+	  --redefine-sym stderr=ob__uv_stderr \
+	  --redefine-sym in6addr_any=ob__uv_in6addr_any $< $@
+	@$(CC) $(CFLAGS) -fPIC -fvisibility=hidden -c -o $(BUILD)/uv/stubs.o \
+	  $(LINK)/uv_stubs.c
+	@ar rcsD $@ $(BUILD)/uv/stubs.o
+
+$(CLOCK): CSources/ClockPlugin/clock.c $(wildcard $(ABI)/src/*.c \
+    $(ABI)/include/*.h) $(LIB) $(UV_STATIC) $(LINK)/plugin.map
+	@mkdir -p $(@D)
+	@$(CC) $(LIB_CFLAGS) -I$(ABI)/include -o $@ $(PLUGIN_LDFLAGS) \
+	  CSources/ClockPlugin/clock.c $(wildcard $(ABI)/src/*.c) \
+	  $(LIB) $(UV_STATIC) -lpthread -ldl
+	@echo "built $@"
+
+$(HOST): $(wildcard CSources/OutboardCall/*.[ch]) $(wildcard $(ABI)/include/*.h)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -I$(ABI)/include $(shell pkg-config --cflags jansson) \
+	  -o $@ $(filter %.c,$^) $(shell pkg-config --libs jansson) -lpthread -ldl
+	@echo "built $@"
+
 clean: ## Remove what was built
 	rm -rf $(BUILD) .build
