@@ -15,7 +15,7 @@ JOBS := -j2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lib demo test test-c test-swift test-install test-hosts \
-  test-counters sanitize sanitize-c sanitize-swift mutants models bench \
+  test-counters sanitize sanitize-c sanitize-swift mutants models bench bench-quick \
   format check-format install clean
 
 help: ## List what can be made
@@ -102,6 +102,31 @@ $(HOST): $(wildcard CSources/OutboardCall/*.[ch]) $(wildcard $(ABI)/include/*.h)
 	@$(CC) $(CFLAGS) -I$(ABI)/include $(shell pkg-config --cflags jansson) \
 	  -o $@ $(filter %.c,$^) $(shell pkg-config --libs jansson) -lpthread -ldl
 	@echo "built $@"
+
+# --- Benchmarks --------------------------------------------------------------
+
+BENCH := $(BUILD)/bench/bin
+BENCH_FLAGS := $(CFLAGS) -flto -IBenchmarks/common
+BENCH_SYSTEMS := outboard naive-libuv limit-spin limit-futex
+
+$(BENCH)/outboard: Benchmarks/outboard/system.c Benchmarks/common/main.c $(LIB)
+	@mkdir -p $(@D)
+	@$(CC) $(BENCH_FLAGS) -I$(CORE)/include -o $@ $^ \
+	  $(shell pkg-config --libs libuv) -lpthread -ldl
+$(BENCH)/naive-libuv: Benchmarks/naive-libuv/system.c Benchmarks/common/main.c
+	@mkdir -p $(@D)
+	@$(CC) $(BENCH_FLAGS) -o $@ $^ $(shell pkg-config --libs libuv) -lpthread
+$(BENCH)/limit-%: Benchmarks/limits/%.c Benchmarks/common/main.c
+	@mkdir -p $(@D)
+	@$(CC) $(BENCH_FLAGS) -o $@ $^ -lpthread
+
+bench-quick: $(BENCH_SYSTEMS:%=$(BENCH)/%) ## Compare with peers, under 60 s
+	@python3 Benchmarks/run.py --rounds 5 --seconds 0.5 \
+	  --out $(BUILD)/bench/quick.jsonl $(BENCH)
+
+bench: $(BENCH_SYSTEMS:%=$(BENCH)/%) ## The same with more and longer rounds
+	@python3 Benchmarks/run.py --rounds 11 --seconds 2 \
+	  --out $(BUILD)/bench/full.jsonl $(BENCH)
 
 clean: ## Remove what was built
 	rm -rf $(BUILD) .build
