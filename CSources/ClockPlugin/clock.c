@@ -1,0 +1,154 @@
+/* clock: a plugin in C. Two things happen at once for one tool call.
+ *
+ * `wait_both` starts two timers on the engine's loop and answers when both are
+ * done: after the longer wait, not after the sum. In place of the timers stands
+ * whatever libuv can do: connections, pipes, datagrams. The host's thread
+ * blocks in ob_call meanwhile; its deadline ends the call on time even if a
+ * timer never fires, and the cancel hook then takes the timers down. */
+#include <inttypes.h>
+#include <mcp_plugin.h>
+#include <outboard.h>
+#include <outboard_uv.h>
+#include <stdlib.h>
+
+#define LONGEST_MS 60000
+#define DEFAULT_TIMEOUT_MS 30000
+
+static ob_engine *engine; /* set by init, never stopped: it ends with exit() */
+
+/* One call of wait_both. Loop thread only. */
+struct both {
+  uv_timer_t timers[2];
+  ob_request *request;
+  uint64_t started; /* uv_now */
+  int open;         /* timers that have not closed yet */
+  int status;       /* of the answer */
+};
+
+/* The last timer to close answers. */
+static void on_closed(uv_handle_t *timer) {
+  struct both *both = timer->data;
+  if (--both->open > 0) return;
+  uint64_t elapsed = uv_now(timer->loop) - both->started;
+  ob_complete(both->request, both->status,
+              ob_result_copy(&elapsed, sizeof elapsed));
+  free(both);
+}
+
+static void on_due(uv_timer_t *timer) {
+  uv_close((uv_handle_t *)timer, on_closed);
+}
+
+/* The call has ended without us; what is open is still ours to close. */
+static void on_cancel(ob_request *request, void *arg) {
+  struct both *both = arg;
+  (void)request;
+  both->status = OB_ECANCELED;
+  for (int i = 0; i < 2; i++) {
+    uv_handle_t *timer = (uv_handle_t *)&both->timers[i];
+    if (!uv_is_closing(timer)) uv_close(timer, on_closed);
+  }
+}
+
+/* Runs on the loop; input is the two waits in ms. */
+static void start_both(ob_request *request, void *input, size_t size,
+                       void *user) {
+  const int64_t *waits = input;
+  uv_loop_t *loop = ob_uv_loop(ob_request_engine(request));
+  struct both *both = calloc(1, sizeof *both);
+  (void)size, (void)user;
+  if (both == NULL) {
+    ob_complete(request, OB_ENOMEM, ob_result_none());
+    return;
+  }
+  both->request = request;
+  both->started = uv_now(loop);
+  both->open = 2;
+  for (int i = 0; i < 2; i++) {
+    uv_timer_init(loop, &both->timers[i]);
+    both->timers[i].data = both;
+    uv_timer_start(&both->timers[i], on_due, (uint64_t)waits[i], 0);
+  }
+  if (ob_request_on_cancel(request, on_cancel, both) != OB_OK)
+    on_cancel(request, both);
+}
+
+static int32_t wait_both(const uint8_t *args, size_t args_len, uint8_t **buf,
+                         size_t *len) {
+  int64_t waits[2], timeout = DEFAULT_TIMEOUT_MS;
+  if (mcp_arg_int64(args, args_len, "first_ms", &waits[0]) != 0 ||
+      mcp_arg_int64(args, args_len, "second_ms", &waits[1]) != 0 ||
+      waits[0] < 0 || waits[0] > LONGEST_MS || waits[1] < 0 ||
+      waits[1] > LONGEST_MS)
+    return mcp_error(buf, len, "first_ms and second_ms must be 0 to %d",
+                     LONGEST_MS);
+  if (mcp_arg_int64(args, args_len, "timeout_ms", &timeout) < 0 ||
+      timeout < 0 || timeout > LONGEST_MS)
+    return mcp_error(buf, len, "timeout_ms must be 0 to %d", LONGEST_MS);
+
+  ob_call_opts call = OB_CALL_OPTS_INIT;
+  ob_result result = OB_RESULT_INIT;
+  call.name = "wait_both";
+  call.handler = start_both;
+  call.input = waits;
+  call.input_size = sizeof waits;
+  call.deadline_ns = (uint64_t)timeout * 1000000;
+  int status = ob_call(engine, &call, &result);
+  if (status != OB_OK)
+    return mcp_error(buf, len, "no answer: %s", ob_strerror(status));
+  uint64_t elapsed = *(const uint64_t *)ob_result_data(&result);
+  ob_result_free(&result);
+  return mcp_reply(buf, len,
+                   "{\"first_ms\":%" PRId64 ",\"second_ms\":%" PRId64
+                   ",\"elapsed_ms\":%" PRIu64 "}",
+                   waits[0], waits[1], elapsed);
+}
+
+static void answer_now(ob_request *request, void *input, size_t size,
+                       void *user) {
+  (void)input, (void)size, (void)user;
+  ob_complete(request, OB_OK, ob_result_none());
+}
+
+/* Healthy is a loop that answers within a second. */
+static int32_t health(const uint8_t *args, size_t args_len, uint8_t **buf,
+                      size_t *len) {
+  ob_call_opts call = OB_CALL_OPTS_INIT;
+  ob_stats stats = OB_STATS_INIT;
+  (void)args, (void)args_len;
+  call.handler = answer_now;
+  call.flags = OB_CALL_SYNC;
+  call.deadline_ns = UINT64_C(1000000000);
+  int status = ob_call(engine, &call, NULL);
+  if (status == OB_OK) status = ob_engine_stats(engine, &stats);
+  if (status != OB_OK)
+    return mcp_error(buf, len, "unhealthy: %s", ob_strerror(status));
+  return mcp_reply(
+      buf, len,
+      "{\"status\":\"ok\",\"outboard\":\"%s\",\"submitted\":%" PRIu64
+      ",\"completed\":%" PRIu64 ",\"timed_out\":%" PRIu64 "}",
+      ob_version_string(), stats.submitted, stats.completed, stats.timed_out);
+}
+
+static int32_t init(uint8_t **err, size_t *err_len) {
+  ob_engine_opts opts = OB_ENGINE_OPTS_INIT;
+  opts.name = "clock";
+  int status = ob_engine_shared(&engine, &opts);
+  if (status == OB_OK) return MCP_OK;
+  return mcp_error(err, err_len, "cannot start the engine: %s (%s)",
+                   ob_strerror(status), ob_last_error_detail());
+}
+
+static const mcp_tool tools[] = {
+    {"wait_both", "Waits twice at once and says how long it took.",
+     "{\"type\":\"object\",\"properties\":{"
+     "\"first_ms\":{\"type\":\"integer\",\"description\":\"0 to 60000\"},"
+     "\"second_ms\":{\"type\":\"integer\",\"description\":\"0 to 60000\"},"
+     "\"timeout_ms\":{\"type\":\"integer\",\"description\":"
+     "\"Deadline of the call; 30000 if left out\"}},"
+     "\"required\":[\"first_ms\",\"second_ms\"]}",
+     wait_both},
+    {"health", "Asks the engine's loop for a sign of life.", MCP_NO_ARGUMENTS,
+     health},
+};
+MCP_PLUGIN_WITH(tools, .init = init);
