@@ -1,0 +1,104 @@
+/*
+ * The queue's head word and the sleep around it, as DESIGN.md rules 3 and 4.
+ *
+ * HEAD is EMPTY, SLEEPING, CLOSED or the newest node of a push list linked
+ * through NEXT(n). One CAS both pushes and decides to wake: whoever replaces
+ * SLEEPING owes exactly one write to the eventfd.
+ *
+ * The eventfd is edge triggered and never read: any number of writes before a
+ * poll make it return once, so a flag (token) says it all.
+ *
+ * Spurious returns of poll (timer, I/O) are bounded by NAPS: without a bound
+ * they would rescue every lost wake-up and hide it.
+ *
+ * The including model defines HEAD, NEXT(n), NNODE (node ids 1 .. NNODE) and
+ * the loop's thread number LOOP.
+ */
+#define EMPTY 0
+#define SLEEPING 254
+#define CLOSED 255
+
+#ifndef NAPS
+#define NAPS 1
+#endif
+
+bool exited;              /* the loop is gone; the engine may be freed */
+bool token;               /* the eventfd has an edge that poll has not seen */
+byte owed;                /* SLEEPING tags replaced or set, not yet paid for */
+byte naps = NAPS;         /* spurious wakes left */
+bool linked[NNODE + 1];   /* the node is in a list: twice would corrupt it */
+
+/* At most one write per announced sleep, and none to a dead engine's fd. */
+inline ring() {
+  atomic { assert(owed > 0 && !exited); owed--; token = true }
+}
+
+/* ok: accepted. o is scratch. A node may be pushed again only once unlinked. */
+inline push(t, n, o, ok) {
+  do
+  :: atomic {
+       o = LOAD(t, HEAD);
+       if
+       :: o == CLOSED -> ok = false; break
+       :: else -> store_private(t, NEXT(n), (o == SLEEPING -> EMPTY : o))
+       fi
+     };
+     atomic {
+       cas(t, HEAD, o, n, ok);
+       if
+       :: ok -> assert(!linked[n]); linked[n] = true; break
+       :: else
+       fi
+     }
+  od;
+  if
+  :: ok && o == SLEEPING -> ring()
+  :: else
+  fi;
+  o = 0
+}
+
+/* Grab all and reverse: list becomes the oldest node. The nodes belong to the
+   loop alone now, so the reversal is one step and needs no store buffer: the
+   loop does an RMW before anyone may link one of them again. */
+inline grab(list, n, nx) {
+  d_step {
+    DRAINED(LOOP) ->
+    n = mem[HEAD];
+    mem[HEAD] = EMPTY;
+    assert(n != SLEEPING && n != CLOSED);
+    list = EMPTY;
+    do
+    :: n != EMPTY ->
+       nx = mem[NEXT(n)];
+       mem[NEXT(n)] = list;
+       list = n;
+       n = nx
+    :: else -> break
+    od;
+    n = 0;
+    nx = 0
+  }
+}
+
+inline announce(ok) {
+  atomic {
+    cas(LOOP, HEAD, EMPTY, SLEEPING, ok);
+    if
+    :: ok -> owed++
+    :: else
+    fi
+  }
+}
+
+/* Fails when a pusher has replaced the tag: then the write is the pusher's. */
+inline unannounce(ok) {
+  atomic {
+    cas(LOOP, HEAD, SLEEPING, EMPTY, ok);
+    if
+    :: ok -> owed--
+    :: else
+    fi;
+    ok = false
+  }
+}

@@ -1,0 +1,385 @@
+/*
+ * STOP: gate, draining, closing the head word (DESIGN.md rule 8).
+ *
+ * NP submitters make K submissions each, by free choice calls (list or lane by
+ * the order rule; they block until completion) or posts (lane). A handler may
+ * finish on another thread (OFFLOADS of them); that completion is pushed with
+ * the request's own node, exempt from the gate. Two threads stop the engine,
+ * and with LOOPSTOPS so may the loop thread; cancel or drain is a free choice.
+ * The loop closes by CAS EMPTY -> CLOSED when it was asked to stop, keeps no
+ * lane and no handler runs; then it waits for the eventfd writes still owed,
+ * and exits.
+ *
+ * Abstracted: the gate is one flag; stop requests beyond the first only wait;
+ * the stop node belongs to the engine (a stopper's own would dangle when its
+ * join times out); deadlines, timers and Swift jobs are left out; a blocked
+ * caller waits on the outcome itself (waiter.pml has the parking).
+ *
+ * Properties: every accepted item is completed exactly once and no refused
+ * item ever is (complete, check); no caller waits for ever, the loop
+ * exits, both stoppers return (invalid end state otherwise); an exempt push is
+ * never refused (push_exempt); no eventfd write after the exit (ring); no
+ * refused entry stays in a lane (check). -DNO_GATE must pass as well: the gate
+ * is courtesy, CLOSED alone is what makes it right.
+ *
+ * Mutations, and where they must fail
+ *   MUT_GATE_ONLY       no CLOSED tag: the loop exits on an empty queue. SC.
+ *   MUT_IGNORE_RUNNING  closes while a handler runs elsewhere. SC.
+ *   MUT_RUNNING_EARLY   the other thread counts itself out before its push. SC.
+ *   MUT_NO_TAKE_BACK    a refused post leaves its entry in the lane. SC.
+ *   MUT_CLOSE_STORE     load EMPTY, then store CLOSED instead of a CAS. SC.
+ *   MUT_UNSETTLED       exits while a pusher still owes its write: the write
+ *                       hits a closed, maybe reused, descriptor. SC.
+ *   LANE_BRIEF          the first draft of lanes: an entry is run and refused,
+ *                       and an accepted one may be stranded. SC.
+ */
+#ifndef NP
+#define NP 2
+#endif
+#ifndef K
+#define K 2
+#endif
+#ifndef K1 /* submissions of every producer but the first */
+#define K1 K
+#endif
+#ifndef OFFLOADS
+#define OFFLOADS 1
+#endif
+#ifndef OFFTHREADS
+#define OFFTHREADS 1
+#endif
+#ifndef STOPPERS
+#define STOPPERS 2
+#endif
+#ifndef LOOPSTOPS
+#define LOOPSTOPS 1
+#endif
+#define TOTAL (NP * K)
+#define LOOP NP
+#define STOPPER(s) (NP + 1 + (s))
+#define OFFLOAD(k) (NP + 1 + STOPPERS + (k))
+#define NT (NP + 1 + STOPPERS + OFFTHREADS)
+
+#define HEAD 0
+#define NNODE (TOTAL + NP + 2)
+#define NODE(p, i) (1 + (p) * K + (i))
+#define LNODE(p) (TOTAL + 1 + (p))
+#define STOPNODE (TOTAL + NP + 1)
+#define NOTICE (TOTAL + NP + 2) /* WAKE_DIRECTLY */
+#define NEXT(n) (n)
+#define GATE (NNODE + 1)
+#define STOPREQ (NNODE + 2)
+#define FINISHED (NNODE + 3) /* WAKE_DIRECTLY: finished, not yet counted */
+#define NOTICED (NNODE + 4)  /* MUT_COUNT_APART: the notice is queued */
+#define LANE0 (NNODE + 5)
+#define SLOTS K
+#define NW (LANE0 + NP * (SLOTS + 3))
+
+#include "common/memory.pml"
+#include "common/queue.pml"
+
+bool done[NNODE + 1];    /* per item, by node number */
+bool elsewhere[NNODE + 1]; /* its handler runs, or ran, on another thread */
+byte job;                /* item handed to the other thread */
+byte running;            /* handlers running elsewhere; the loop's own count */
+byte offloads = OFFLOADS;
+byte loopstops = LOOPSTOPS;
+byte begun;              /* stoppers that have begun */
+bool stopping, cancel;   /* the loop's own */
+
+inline complete(n) { assert(!done[n]); done[n] = true }
+
+/* The loop has item n in hand: a new one, or the completion of a handler that
+   ran elsewhere. One step. */
+inline run_item(n) {
+  if
+  :: elsewhere[n] ->
+#ifndef MUT_RUNNING_EARLY
+     running--;
+#endif
+     complete(n)
+  :: !elsewhere[n] -> complete(n) /* handler ran, or cancelled by the stop */
+  :: !elsewhere[n] && !(stopping && cancel) && offloads > 0 && job == 0 ->
+     offloads--;
+     elsewhere[n] = true;
+     running++;
+     job = n
+  fi
+}
+
+inline run_entry(p, e) { run_item(NODE(p, e - 1)) }
+
+#include "common/lane.pml"
+
+inline push_exempt(t, n, o, ok) {
+  push(t, n, o, ok);
+#ifndef MUT_GATE_ONLY
+  assert(ok)
+#endif
+}
+
+inline request(p, i, o, ok) {
+  if
+  :: LANE_FREE(p, p) ->
+#ifdef LANE_BRIEF
+     if
+     :: LOAD(p, LSCHED(p)) == 0 -> push(p, NODE(p, i), o, ok)
+     :: else -> lane_post(p, i + 1, o, ok)
+     fi
+#else
+     push(p, NODE(p, i), o, ok)
+#endif
+  :: else -> lane_post(p, i + 1, o, ok)
+  fi
+}
+
+#ifdef NO_GATE
+#define GATE_SHUT(p) false
+#else
+#define GATE_SHUT(p) LOAD(p, GATE)
+#endif
+
+/* The last thing a submitter does: what was accepted is done, what was refused
+   is not, and its lane holds nothing (destroying the engine would complete it
+   a second time). */
+inline check(p, i, accepted) {
+  atomic {
+    exited && DRAINED(p) ->
+    i = 0;
+    do
+    :: i < (p == 0 -> K : K1) ->
+       assert(done[NODE(p, i)] || !((accepted >> i) & 1)); /* stranded */
+       assert(!done[NODE(p, i)] || ((accepted >> i) & 1)); /* run, refused */
+       i++
+    :: else -> break
+    od;
+    assert(TAIL_OF(mem[LANE(p)]) == taken[p]);
+    i = 0
+  }
+}
+
+proctype submitter(byte p) {
+  byte i, o, accepted;
+  bool ok;
+  do
+  :: i < (p == 0 -> K : K1) ->
+     if
+     :: GATE_SHUT(p) -> ok = false
+     :: else ->
+        if
+        :: request(p, i, o, ok);
+           if
+           :: ok -> done[NODE(p, i)] /* blocked caller */
+           :: else
+           fi
+        :: lane_post(p, i + 1, o, ok)
+        fi
+     fi;
+     d_step { accepted = accepted | (ok << i); ok = false; i++ }
+  :: else -> break
+  od;
+  check(p, i, accepted)
+}
+
+/* A handler that finishes on another thread. */
+inline finish_elsewhere(t, n, o, ok) {
+#ifdef WAKE_DIRECTLY
+  /* The caller goes on, so the request is gone: count in the engine's own
+     word; whoever raises it from 0 pushes the engine's own node. */
+  atomic { complete(n) };
+#ifdef MUT_COUNT_APART
+  d_step { DRAINED(t) -> mem[FINISHED]++ };
+  exchange(t, NOTICED, 1, o);
+#else
+  d_step { DRAINED(t) -> o = mem[FINISHED]; mem[FINISHED]++ };
+#endif
+  if
+  :: o == 0 -> push_exempt(t, NOTICE, o, ok)
+  :: else -> o = 0
+  fi
+#else
+#ifdef MUT_RUNNING_EARLY
+  running--;
+#endif
+  push_exempt(t, n, o, ok)
+#endif
+}
+
+proctype offload(byte k) {
+  byte n, o;
+  bool ok;
+end:
+  do
+  :: atomic { job != 0 -> n = job; job = 0 };
+     finish_elsewhere(OFFLOAD(k), n, o, ok);
+     n = 0
+  od
+}
+
+proctype stopper(byte s) {
+  byte o;
+  bool ok;
+  /* Stoppers are alike, so it is enough that they begin in this order. */
+  atomic { begun == s -> begun++; store(STOPPER(s), GATE, 1) };
+  exchange(STOPPER(s), STOPREQ, 1, o);
+  if
+  :: o == 0 -> push_exempt(STOPPER(s), STOPNODE, o, ok)
+  :: else -> o = 0
+  fi;
+  exited /* join */
+}
+
+inline begin_stop() {
+  stopping = true;
+  if
+  :: cancel = true
+  :: cancel = false
+  fi
+}
+
+#ifdef WAKE_DIRECTLY
+inline count_finished(o) {
+#ifdef MUT_COUNT_APART
+  exchange(LOOP, NOTICED, 0, o);
+#endif
+  exchange(LOOP, FINISHED, 0, o);
+  running = running - o;
+  o = 0
+}
+#endif
+
+/* Everything that head holds, in one step: the nodes are the loop's own, and a
+   completion only lets others go on. Lanes come after, in any order (FIFO is
+   lane.pml's subject). */
+inline drain_list(list, n, nx) {
+  atomic {
+    if
+    :: LOAD(LOOP, HEAD) != EMPTY -> grab(list, n, nx)
+    :: else
+    fi;
+    do
+    :: list != EMPTY ->
+       n = list;
+       list = mem[NEXT(n)];
+       mem[NEXT(n)] = 0;
+       if
+       :: n <= TOTAL -> linked[n] = false; run_item(n)
+       :: n == STOPNODE -> linked[n] = false; begin_stop()
+#ifdef WAKE_DIRECTLY
+       :: n == NOTICE -> linked[n] = false; count_finished(nx)
+#endif
+       :: n > TOTAL && n < STOPNODE -> kept[n - LNODE(0)] = true
+       fi
+    :: else -> n = 0; break
+    od
+  }
+}
+
+inline drain(list, n, nx, p, o, e, room, ok) {
+  drain_list(list, n, nx);
+  do
+  :: atomic { p < NP && kept[p] -> kept[p] = false };
+     lane_serve(p, o, e, room, ok);
+     p++
+  :: atomic { p < NP && !kept[p] -> p++ }
+  :: atomic { p == NP -> p = 0; break }
+  od
+}
+
+#ifdef MUT_IGNORE_RUNNING
+#define MAY_CLOSE stopping
+#else
+#define MAY_CLOSE (stopping && running == 0)
+#endif
+
+/* ok: closed, nothing can be pushed any more. */
+inline close_queue(ok) {
+#if defined(MUT_GATE_ONLY)
+  ok = (LOAD(LOOP, HEAD) == EMPTY)
+#elif defined(MUT_CLOSE_STORE)
+  if
+  :: LOAD(LOOP, HEAD) == EMPTY ->
+     atomic { store(LOOP, HEAD, CLOSED) };
+     DRAINED(LOOP);
+     ok = true
+  :: else
+  fi
+#else
+  cas(LOOP, HEAD, EMPTY, CLOSED, ok)
+#endif
+}
+
+inline stop_from_loop(o) {
+  loopstops--;
+  atomic { store(LOOP, GATE, 1) };
+  exchange(LOOP, STOPREQ, 1, o);
+  atomic {
+    if
+    :: o == 0 -> begin_stop()
+    :: else
+    fi;
+    o = 0
+  }
+}
+
+proctype loop() {
+  byte list, n, nx, p, o, e, room;
+  bool ok;
+  do
+  :: drain(list, n, nx, p, o, e, room, ok);
+     if
+     :: loopstops > 0 && !stopping -> stop_from_loop(o)
+     :: true
+     fi;
+     if
+     :: kept[0] || kept[NP - 1] -> skip
+     :: else ->
+        if
+        :: MAY_CLOSE ->
+           close_queue(ok);
+           if
+           :: ok -> break
+           :: else
+           fi
+        :: else ->
+           announce(ok);
+           if
+           :: ok ->
+              if /* poll */
+              :: atomic { token -> token = false }
+              :: atomic { naps > 0 -> naps-- }
+              fi;
+              unannounce(ok)
+           :: else
+           fi
+        fi
+     fi
+  od;
+#ifndef MUT_UNSETTLED
+  /* In C: the eventfd's counter, read once at the end, says how many writes
+     came; the loop knows how many of its SLEEPING tags were replaced. */
+  owed == 0;
+#endif
+  exited = true
+}
+
+init {
+  byte i;
+  atomic {
+    do
+    :: i < NP -> run submitter(i); i++
+    :: else -> break
+    od;
+    i = 0;
+    do
+    :: i < STOPPERS -> run stopper(i); i++
+    :: else -> break
+    od;
+    i = 0;
+    do
+    :: i < OFFTHREADS -> run offload(i); i++
+    :: else -> break
+    od;
+    run loop()
+  }
+}

@@ -1,0 +1,247 @@
+/*
+ * WAKE: the push list and the loop's sleep (DESIGN.md rules 3 and 4).
+ *
+ * NP producers push K items each; the loop drains, announces its sleep by a
+ * CAS EMPTY -> SLEEPING, polls, takes the announcement back, drains again.
+ *
+ * Abstracted: items are their list nodes; running one is a check of its
+ * number; a batch is unbounded; stopping is stop.pml's, lanes are lane.pml's.
+ *
+ * Properties
+ *   no lost wake-up: the loop leaves poll for good only when all items have
+ *     run, so a sleep with work left and no token is an invalid end state;
+ *   exactly once and FIFO per producer: assertion in run_item();
+ *   at most one eventfd write per sleep: assertion in ring();
+ *   no cycle: every execution ends (checked with -DNP, no progress labels).
+ *
+ * Mutations (spin -D...), and where they must fail
+ *   MUT_EARLY_RETURN   uv_async_send: the pusher returns when a relaxed load
+ *                      of `pending` says set; the loop clears it by a plain
+ *                      store before draining. Passes under SC; fails under TSO
+ *                      (the loop's clear is still in its buffer when it looks
+ *                      at the queue), so also under PSO, ARM and POWER, where
+ *                      the pusher's load may pass its push as well.
+ *   MUT_PLAIN_SLEEP    the loop stores a separate flag, then loads head, no
+ *                      RMW. Passes under SC; fails under TSO and weaker.
+ *   MUT_FLAG_NO_FENCE  the pusher publishes with a store, then loads the flag.
+ *                      Passes under SC; fails under TSO and weaker. (A CAS is
+ *                      a fence on x86, so the publication is a lane's here.)
+ *   MUT_FLAG_HOISTED   the same with a CAS push, the load moved before the
+ *                      store of the CAS as LL/SC machines may. Fails anywhere;
+ *                      the reordering is written out.
+ *   MUT_BLIND_WAKE     the loop takes SLEEPING back by a store, not a CAS.
+ *                      Fails under SC and TSO.
+ */
+#ifndef NP
+#define NP 2
+#endif
+#ifndef K
+#define K 3
+#endif
+#define TOTAL (NP * K)
+#define NT (NP + 1)
+#define LOOP NP
+
+#define HEAD 0
+#define NNODE TOTAL
+#define NODE(p, i) (1 + (p) * K + (i))
+#define NEXT(n) (n)
+#define FLAG (TOTAL + 1) /* mutations: pending, or asleep */
+#define PUBLISHED(p) (TOTAL + 2 + (p)) /* MUT_FLAG_NO_FENCE: items so far */
+#define NW (TOTAL + 2 + NP)
+
+#include "common/memory.pml"
+#include "common/queue.pml"
+
+byte done[NP]; /* items run, per producer */
+byte ran;
+
+inline run_item(n) {
+  assert((n - 1) % K == done[(n - 1) / K]);
+  done[(n - 1) / K]++;
+  ran++
+}
+
+/* Links n and leaves the old head in o, without a wake. */
+inline link_only(t, n, o, ok) {
+  do
+  :: atomic { o = LOAD(t, HEAD); store(t, NEXT(n), o) };
+     atomic {
+       cas(t, HEAD, o, n, ok);
+       if
+       :: ok -> break
+       :: else
+       fi
+     }
+  od
+}
+
+inline submit(p, i, o, ok) {
+#if defined(MUT_EARLY_RETURN)
+  link_only(p, NODE(p, i), o, ok);
+  if
+  :: LOAD(p, FLAG) -> skip /* the early return */
+  :: else ->
+     exchange(p, FLAG, 1, o);
+     if
+     :: o == 0 -> token = true
+     :: else
+     fi
+  fi
+#elif defined(MUT_PLAIN_SLEEP)
+  link_only(p, NODE(p, i), o, ok);
+  exchange(p, FLAG, 0, o);
+  if
+  :: o -> token = true
+  :: else
+  fi
+#elif defined(MUT_FLAG_NO_FENCE)
+  atomic { store_release(p, PUBLISHED(p), i + 1) };
+  if
+  :: LOAD(p, FLAG) -> token = true
+  :: else
+  fi
+#elif defined(MUT_FLAG_HOISTED)
+  do
+  :: atomic { o = LOAD(p, HEAD); store(p, NEXT(NODE(p, i)), o) };
+     asleep = LOAD(p, FLAG);
+     atomic {
+       cas(p, HEAD, o, NODE(p, i), ok);
+       if
+       :: ok -> break
+       :: else
+       fi
+     }
+  od;
+  if
+  :: asleep -> token = true
+  :: else
+  fi
+#else
+  push(p, NODE(p, i), o, ok);
+  assert(ok)
+#endif
+}
+
+proctype producer(byte p) {
+  byte i, o;
+  bool ok;
+#ifdef MUT_FLAG_HOISTED
+  bool asleep;
+#endif
+  do
+  :: i < K -> submit(p, i, o, ok); i++
+  :: else -> break
+  od
+}
+
+/* Everything that head holds, oldest first. The nodes are the loop's own, so
+   grabbing and running them is one step. */
+inline run_all(list, n, nx) {
+  atomic {
+    grab(list, n, nx);
+    do
+    :: list != EMPTY ->
+       d_step {
+         run_item(list);
+         linked[list] = false;
+         n = list;
+         list = mem[NEXT(n)];
+         mem[NEXT(n)] = 0;
+         n = 0
+       }
+    :: else -> break
+    od
+  }
+}
+
+inline drain(list, n, nx) {
+#ifdef MUT_FLAG_NO_FENCE
+  n = 0;
+  do
+  :: n < NP ->
+     d_step {
+       nx = LOAD(LOOP, PUBLISHED(n));
+       do
+       :: done[n] < nx -> run_item(NODE(n, done[n]))
+       :: else -> break
+       od;
+       n++
+     }
+  :: else -> break
+  od;
+  n = 0;
+  nx = 0
+#else
+  if
+  :: LOAD(LOOP, HEAD) != EMPTY -> run_all(list, n, nx)
+  :: else
+  fi
+#endif
+}
+
+#ifdef MUT_FLAG_NO_FENCE
+#define QUEUE_EMPTY \
+  (LOAD(LOOP, PUBLISHED(0)) == done[0] && LOAD(LOOP, PUBLISHED(1)) == done[1])
+#else
+#define QUEUE_EMPTY (LOAD(LOOP, HEAD) == EMPTY)
+#endif
+
+/* ok: the loop may enter poll. */
+inline fall_asleep(ok) {
+#if defined(MUT_EARLY_RETURN)
+  ok = true /* libuv never announces: `pending` decides alone */
+#elif defined(MUT_PLAIN_SLEEP)
+  atomic { store(LOOP, FLAG, 1) };
+  ok = QUEUE_EMPTY
+#elif defined(MUT_FLAG_NO_FENCE) || defined(MUT_FLAG_HOISTED)
+  exchange(LOOP, FLAG, 1, n);
+  n = 0;
+  ok = QUEUE_EMPTY
+#else
+  announce(ok)
+#endif
+}
+
+inline wake_up(ok) {
+#if defined(MUT_EARLY_RETURN) || defined(MUT_PLAIN_SLEEP)
+  atomic { store(LOOP, FLAG, 0) }
+#elif defined(MUT_FLAG_NO_FENCE) || defined(MUT_FLAG_HOISTED)
+  exchange(LOOP, FLAG, 0, n);
+  n = 0
+#elif defined(MUT_BLIND_WAKE)
+  atomic { store(LOOP, HEAD, EMPTY) }
+#else
+  unannounce(ok)
+#endif
+}
+
+proctype loop() {
+  byte list, n, nx;
+  bool ok;
+  do
+  :: drain(list, n, nx);
+     fall_asleep(ok);
+     if
+     :: ok ->
+        if /* poll */
+        :: atomic { token -> token = false }
+        :: atomic { naps > 0 -> naps-- }
+        :: atomic { ran == TOTAL -> break }
+        fi;
+        wake_up(ok)
+     :: else
+     fi
+  od
+}
+
+init {
+  byte p;
+  atomic {
+    do
+    :: p < NP -> run producer(p); p++
+    :: else -> break
+    od;
+    run loop()
+  }
+}
