@@ -57,6 +57,17 @@ OB_API int ob_spi_call(ob_engine *engine, const ob_call_opts *opts,
  * most 15 bytes. OB_ENOMEM, OB_ESYSTEM: fn will not run. Any thread. */
 OB_API int ob_spi_thread_start(const char *name, void (*fn)(void *), void *arg);
 
+/* A mutex and a condition on the monotonic clock. new: NULL without memory.
+ * wait is called with the mutex held, returns with it held, after a signal,
+ * after ns nanoseconds (OB_FOREVER: never), or for no reason. */
+typedef struct ob_monitor ob_monitor;
+OB_API ob_monitor *ob_spi_monitor_new(void);
+OB_API void ob_spi_monitor_free(ob_monitor *monitor);
+OB_API void ob_spi_monitor_lock(ob_monitor *monitor);
+OB_API void ob_spi_monitor_unlock(ob_monitor *monitor);
+OB_API void ob_spi_monitor_signal(ob_monitor *monitor);
+OB_API void ob_spi_monitor_wait(ob_monitor *monitor, uint64_t ns);
+
 /* Calls a Swift closure synchronously on the loop: its function and context
  * words, passed as a non-escaping closure of type () -> Void is passed. Inline
  * on the loop thread. Same statuses as ob_call without deadline; no

@@ -1,5 +1,5 @@
-/* More of outboard_spi.h: calls that tell whether they were accepted, and
- * threads.
+/* More of outboard_spi.h: calls that tell whether they were accepted, threads,
+ * monitors.
  *
  * ob_spi_call is ob_call without its fast path. A caller whose deadline expires
  * must know whether destroy will run, or it leaks the input or frees it twice;
@@ -88,4 +88,43 @@ int ob_spi_thread_start(const char *name, void (*fn)(void *), void *arg) {
   }
   free(begin);
   return ob__fail(OB_ESYSTEM, "no thread: %s", strerror(rc));
+}
+
+/* --- Monitors --------------------------------------------------------------- */
+
+struct ob_monitor {
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+};
+
+ob_monitor *ob_spi_monitor_new(void) {
+  ob_monitor *monitor = malloc(sizeof *monitor);
+  if (monitor == NULL) return NULL;
+  pthread_mutex_init(&monitor->mutex, NULL);
+  if (ob__cond_init(&monitor->changed) == 0) return monitor;
+  pthread_mutex_destroy(&monitor->mutex);
+  free(monitor);
+  return NULL;
+}
+
+void ob_spi_monitor_free(ob_monitor *monitor) {
+  pthread_cond_destroy(&monitor->changed);
+  pthread_mutex_destroy(&monitor->mutex);
+  free(monitor);
+}
+
+void ob_spi_monitor_lock(ob_monitor *monitor) {
+  pthread_mutex_lock(&monitor->mutex);
+}
+
+void ob_spi_monitor_unlock(ob_monitor *monitor) {
+  pthread_mutex_unlock(&monitor->mutex);
+}
+
+void ob_spi_monitor_signal(ob_monitor *monitor) {
+  pthread_cond_signal(&monitor->changed);
+}
+
+void ob_spi_monitor_wait(ob_monitor *monitor, uint64_t ns) {
+  ob__cond_wait(&monitor->changed, &monitor->mutex, ob__deadline(ns));
 }

@@ -1,0 +1,36 @@
+internal import COutboard
+
+/// How a call ended, or why it was refused.
+enum CallStatus: Sendable {
+  /// A status of the core, or ``threw``.
+  case ended(Int32)
+  /// A status of the core, with its detail: nothing was run.
+  case refusal(Int32, detail: String)
+
+  /// The body threw; positive, so none of the core's.
+  static let threw: Int32 = 1
+
+  /// A refusal by the core on this thread, just now.
+  static func refused(_ status: Int32) -> CallStatus {
+    unsafe .refusal(status, detail: String(cString: ob_last_error_detail()))
+  }
+
+  var isRefusal: Bool {
+    if case .refusal = self { true } else { false }
+  }
+
+  /// Whether the call was refused for want of room in the queue.
+  var wantsRoom: Bool {
+    if case .refusal(OB_EAGAIN.rawValue, _) = self { true } else { false }
+  }
+
+  /// The error; nil for success, and for a body's own error.
+  var error: EngineError? {
+    switch self {
+    case .ended(OB_OK.rawValue), .ended(Self.threw): nil
+    case .ended(let status): EngineError(status: status, detail: nil)
+    case .refusal(let status, let detail):
+      EngineError(status: status, detail: detail.isEmpty ? nil : detail)
+    }
+  }
+}

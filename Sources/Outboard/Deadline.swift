@@ -1,0 +1,62 @@
+internal import COutboard
+
+/// When a call or a wait is given up.
+///
+/// A relative deadline counts from the call it is passed to. An instant is turned into the time
+/// that remains when that call is made: instants never reach the engine, as `ContinuousClock` and
+/// the engine's monotonic clock go on differently while the machine sleeps.
+public struct Deadline: Sendable, Hashable {
+  private enum Kind: Sendable, Hashable {
+    case never
+    case after(Duration)
+    case at(ContinuousClock.Instant)
+  }
+
+  private let kind: Kind
+
+  /// Never expires.
+  public static let never = Deadline(kind: .never)
+
+  /// Expires a duration after the call it is passed to; at once when it is zero or negative.
+  ///
+  /// - Parameter duration: The time allowed.
+  /// - Returns: The deadline.
+  public static func after(_ duration: Duration) -> Deadline { Deadline(kind: .after(duration)) }
+
+  /// Expires at an instant; at once when that has passed.
+  ///
+  /// - Parameter instant: The instant.
+  /// - Returns: The deadline.
+  public static func at(_ instant: ContinuousClock.Instant) -> Deadline {
+    Deadline(kind: .at(instant))
+  }
+
+  /// Expires a number of seconds after the call it is passed to.
+  ///
+  /// - Parameter seconds: The time allowed, in seconds.
+  /// - Returns: The deadline.
+  public static func seconds(_ seconds: Double) -> Deadline { .after(.seconds(seconds)) }
+
+  /// Expires a number of milliseconds after the call it is passed to.
+  ///
+  /// - Parameter milliseconds: The time allowed, in milliseconds.
+  /// - Returns: The deadline.
+  public static func milliseconds(_ milliseconds: Int) -> Deadline {
+    .after(.milliseconds(milliseconds))
+  }
+
+  /// The time that remains if a call were made now; nil for one that never expires.
+  public var remaining: Duration? {
+    switch kind {
+    case .never: nil
+    case .after(let duration): max(duration, .zero)
+    case .at(let instant): max(ContinuousClock.now.duration(to: instant), .zero)
+    }
+  }
+
+  /// The remaining time as the core takes it: nanoseconds, `UInt64.max` for ever.
+  var nanoseconds: UInt64 { remaining?.saturatedNanoseconds ?? .max }
+
+  /// The instant of expiry, fixed now, for a call that may have to submit more than once.
+  var expiry: Expiry { Expiry(after: nanoseconds) }
+}

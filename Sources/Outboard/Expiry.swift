@@ -1,0 +1,28 @@
+internal import COutboard
+
+/// A deadline that has begun to count: an instant on the engine's monotonic clock.
+struct Expiry: Sendable, Comparable {
+  /// Nanoseconds on CLOCK_MONOTONIC; `UInt64.max` never comes.
+  private let instant: UInt64
+
+  /// - Parameter nanoseconds: From now; `UInt64.max` for never.
+  init(after nanoseconds: UInt64) {
+    guard nanoseconds != .max else {
+      instant = .max
+      return
+    }
+    let (sum, overflow) = ob_spi_now().addingReportingOverflow(nanoseconds)
+    instant = overflow ? .max : sum
+  }
+
+  static let never = Expiry(after: .max)
+
+  static func < (left: Expiry, right: Expiry) -> Bool { left.instant < right.instant }
+
+  /// Nanoseconds until expiry: 0 when it has come, `UInt64.max` when it never comes.
+  var remaining: UInt64 {
+    guard instant != .max else { return .max }
+    let now = ob_spi_now()
+    return instant > now ? instant - now : 0
+  }
+}

@@ -1,0 +1,44 @@
+internal import COutboard
+
+/// An engine's loop as an executor.
+///
+/// - As a task executor: `Task(executorPreference: engine.executor)` and
+///   `withTaskExecutorPreference` run every step of nonisolated code on the loop thread.
+/// - As a serial executor: an actor lives on the loop when its `unownedExecutor` is
+///   `engine.executor.asUnownedSerialExecutor()`; the actor must hold the engine.
+/// - As a scheduling executor: `Task.sleep` under it uses the loop's timers.
+///
+/// Jobs are never refused. Once the loop has closed they run serially on a fallback thread.
+///
+/// `@unchecked Sendable`: `handle` is an engine of the core, whose functions may be called from any
+/// thread; `engine` is set before the executor is shared; everything else belongs to the loop
+/// thread.
+@safe public final class LoopExecutor: @unchecked Sendable {
+  /// The core's engine. Valid as long as this object: its deinit gives it up.
+  let handle: OpaquePointer
+
+  /// Whose executor this is; nil once that has gone.
+  weak var engine: Engine?
+
+  /// Told when the loop closes. Until then the loop holds this object, so that whatever runs there
+  /// can rely on it.
+  let closing: UnsafeMutablePointer<ob_timer>
+
+  /// Where jobs can be queued in their own private words.
+  let jobsAreIntrusive = JobLayout.isIntrusive
+
+  /// Timer records to be used again. Loop thread.
+  var sleepers = SleeperPool()
+
+  init(handle: OpaquePointer) {
+    unsafe self.handle = handle
+    unsafe closing = .allocate(capacity: 1)
+    unsafe closing.initialize(to: ob_timer())
+  }
+
+  deinit {
+    sleepers.drain()
+    unsafe closing.deallocate()
+    unsafe ob_engine_dispose(handle)
+  }
+}

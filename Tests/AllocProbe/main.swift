@@ -1,0 +1,3 @@
+import Outboard
+let engine = try Engine()
+print(try engine.callAndWait { 1 })

@@ -1,0 +1,25 @@
+/* What the Swift tests need in C: libuv on the engine's loop, and macros. */
+#ifndef TEST_SUPPORT_H
+#define TEST_SUPPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Connects to 127.0.0.1:port with uv on the loop of the current thread, sends
+ * text, and reads until a newline. done gets 0 and the line, or a negative
+ * UV_E* and NULL. Loop thread only; done runs there. */
+typedef void (*test_line_done)(void *user, int status, const char *line);
+void test_ask_line(uint16_t port, const char *text, test_line_done done,
+                   void *user);
+
+/* The defaults of the C API, member by member; -1 past the last one. */
+int64_t test_engine_default(int index);
+const char *test_engine_default_name(void);
+
+/* This thread's kernel id. */
+int64_t test_thread_id(void);
+
+/* Names of the threads of this process that begin with prefix. */
+int test_thread_count(const char *prefix);
+
+#endif
