@@ -11,11 +11,11 @@ CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wpedantic
 LIB_CFLAGS := $(CFLAGS) -fPIC -fvisibility=hidden -ftls-model=initial-exec \
   -ffile-prefix-map=$(CURDIR)=. -I$(CORE)/include \
   $(shell pkg-config --cflags libuv 2>/dev/null)
-JOBS := -j2
+JOBS := -j 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lib demo test test-c test-swift test-install test-hosts \
-  test-counters sanitize sanitize-c sanitize-swift mutants models bench bench-quick \
+.PHONY: help setup lib plugins demo test test-c test-swift test-install \
+  test-hosts test-counters test-consumer sanitize sanitize-c sanitize-swift mutants models bench bench-quick \
   format check-format install clean
 
 help: ## List what can be made
@@ -97,11 +97,110 @@ $(CLOCK): CSources/ClockPlugin/clock.c $(wildcard $(ABI)/src/*.c \
 	  $(LIB) $(UV_STATIC) -lpthread -ldl
 	@echo "built $@"
 
+# SwiftPM cannot run objcopy nor set a version script, so it builds an archive
+# and swiftc links it here. The declaration comes as an object, since
+# -static-stdlib hides what comes from archives.
+SWIFT_OUT := $(BUILD)/swift
+SQLITE_LIBDIR := $(shell pkg-config --variable=libdir sqlite3 2>/dev/null)
+SWIFT_PLUGIN := $(SWIFT_OUT)/release/libPricingPlugin.a
+
+.PHONY: swift-plugin
+swift-plugin:
+	@swift build -c release --product PricingPlugin --scratch-path $(SWIFT_OUT) \
+	  -Xcc -ftls-model=initial-exec $(JOBS)
+
+$(SWIFT_PLUGIN): swift-plugin ;
+
+$(PRICING): $(SWIFT_PLUGIN) $(UV_STATIC) $(LINK)/plugin.map
+	@mkdir -p $(@D)
+	@$(CC) $(LIB_CFLAGS) -I$(ABI)/include -ICSources/CPricingPlugin/include \
+	  -c -o $(BUILD)/pricing-declaration.o CSources/CPricingPlugin/declaration.c
+	@swiftc -emit-library -static-stdlib -use-ld=lld -o $@ \
+	  $(BUILD)/pricing-declaration.o $(SWIFT_PLUGIN) $(UV_STATIC) \
+	  $(SQLITE_LIBDIR)/libsqlite3.a \
+	  -l_FoundationCollections -l_FoundationCShims -lswiftSynchronization \
+	  -Xlinker --version-script=$(LINK)/plugin.map \
+	  -Xlinker -z -Xlinker nodelete -Xlinker -z -Xlinker defs \
+	  -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now -Xlinker -s
+	@echo "built $@"
+
 $(HOST): $(wildcard CSources/OutboardCall/*.[ch]) $(wildcard $(ABI)/include/*.h)
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) -I$(ABI)/include $(shell pkg-config --cflags jansson) \
 	  -o $@ $(filter %.c,$^) $(shell pkg-config --libs jansson) -lpthread -ldl
 	@echo "built $@"
+
+plugins: $(CLOCK) $(PRICING) $(HOST) ## Build both plugins and the host
+
+demo: setup ## Set up, build, and show the main job
+	@$(MAKE) --no-print-directory plugins
+	@.ci/demo
+
+# --- Tests -------------------------------------------------------------------
+
+test: setup ## Set up, build, and run every test
+	@mkdir -p $(BUILD)
+	@Tests/all.sh
+
+# One by one:
+test-c: ## C tests, with futexes and with condition variables
+	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=release run
+	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=condvar run
+
+test-swift: ## Swift tests, with the executor SPI and without
+	@Tests/swift.sh "debug" --scratch-path $(BUILD)/swift-test
+	@OUTBOARD_NO_SPI=1 Tests/swift.sh "no SPI" \
+	  --scratch-path $(BUILD)/swift-test-no-spi --filter OutboardTests
+
+test-install: $(LIB) ## C and C++ hosts outside the tree
+	@Tests/Install/run.sh
+
+test-hosts: plugins ## The host and the real plugins
+	@Tests/Hosts/outboard-call.sh
+	@Tests/Hosts/plugins.sh
+
+test-counters: ## Allocations of the Swift layer, counted
+	@Tests/Counters/run.sh
+
+test-consumer: ## A Swift package that depends on ours
+	@Tests/consumer.sh
+
+sanitize: sanitize-c sanitize-swift ## All tests under TSan and ASan+UBSan
+
+sanitize-c: ## The C tests under TSan (gcc) and ASan+UBSan (clang)
+	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=tsan run
+	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=asan run
+
+sanitize-swift: ## The Swift tests under TSan and ASan
+	@Tests/swift.sh "thread sanitizer" --sanitize=thread \
+	  --scratch-path $(BUILD)/swift-tsan
+	@Tests/swift.sh "address sanitizer" --sanitize=address \
+	  --scratch-path $(BUILD)/swift-asan
+
+mutants: ## Take each guard out; its test must fail
+	@Tests/C/mutants.sh
+
+models: ## Verify the Spin models and their mutations
+	@Tests/Models/run.sh
+
+# --- Formatters --------------------------------------------------------------
+
+C_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+SWIFT_DIRS := Package.swift Sources Tests
+CLANG_FORMAT := $(BUILD)/venv/bin/clang-format
+
+$(CLANG_FORMAT):
+	@mkdir -p $(BUILD)
+	@python3 -m venv $(BUILD)/venv
+	@$(BUILD)/venv/bin/pip install -q clang-format==23.1.5
+
+format: $(CLANG_FORMAT) ## Format C and Swift
+	@$(CLANG_FORMAT) -i $(C_FILES)
+	@swift format --in-place --recursive $(SWIFT_DIRS)
+
+check-format: $(CLANG_FORMAT) ## Fail when a file is not formatted
+	@$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
+	@swift format lint --strict --recursive $(SWIFT_DIRS)
 
 # --- Benchmarks --------------------------------------------------------------
 

@@ -208,7 +208,8 @@ hammering() {
   grep -q 'latency  p50 .* us, p99 .* us' "$out"
   report 'latencies are printed' $?
   expect 0 out '64 asked' "$good" echo --threads 64
-  expect 0 out '{"open":0}' "$good" buffers --raw --threads 8 --repeat 100 --vary
+  expect 0 out '{"open":0}' \
+    "$good" buffers --raw --threads 8 --repeat 100 --vary
   expect 9 out '9 wrong, 0 errors' "$good" drop --threads 4 --repeat 9000
   expect 9 out 'first bad answer seen: (no buffer)' \
     "$good" drop --threads 4 --repeat 9000

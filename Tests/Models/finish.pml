@@ -133,7 +133,12 @@ inline time_out(o, ok) {
 #endif
   if
   :: o & DONE -> o = LOAD(CALLER, STATE); collect(o)
-  :: else -> deliver()
+  :: else ->
+#ifdef MUT_TIMEOUT_NO_RMW
+     won++; /* so it thinks */
+     assert(won == 1);
+#endif
+     deliver()
   fi
 }
 
@@ -161,11 +166,14 @@ inline release_ticket(o) {
 
 proctype caller() {
   byte o;
-  bool ok;
+  bool ok, timed;
   if
-  :: wait(false, o, ok)
-  :: wait(true, o, ok)
-  :: release_ticket(o)
+  :: timed = true
+  :: timed = false
+  fi;
+  if
+  :: wait(timed, o, ok)
+  :: !timed -> release_ticket(o)
   fi;
   drop(CALLER, o)
 }

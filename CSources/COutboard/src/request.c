@@ -37,7 +37,9 @@ static void request_free(ob_request *request) {
   ob__full *full = ob__full_of(request);
   ob__lane *lane = full->lane;
   ob_request *seen;
-  if (lane->thread != NULL && lane->thread == ob__thread_self()) {
+  /* Only this thread could make the lane its own: a racing change cannot turn
+   * the answer into yes. */
+  if (ob__load_relaxed(&lane->thread) == ob__thread_self()) {
     if (lane->cache_size < CACHE_LIMIT) {
       lane->cache_size++;
       full->next = lane->cache;

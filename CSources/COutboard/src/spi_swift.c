@@ -59,7 +59,8 @@ int ob_spi_call(ob_engine *engine, const ob_call_opts *opts, int *accepted) {
   return rc;
 }
 
-/* --- Threads ---------------------------------------------------------------- */
+/* --- Threads ----------------------------------------------------------------
+ */
 
 typedef struct start {
   const char *name;
@@ -90,7 +91,8 @@ int ob_spi_thread_start(const char *name, void (*fn)(void *), void *arg) {
   return ob__fail(OB_ESYSTEM, "no thread: %s", strerror(rc));
 }
 
-/* --- Monitors --------------------------------------------------------------- */
+/* --- Monitors ---------------------------------------------------------------
+ */
 
 struct ob_monitor {
   pthread_mutex_t mutex;

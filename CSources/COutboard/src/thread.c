@@ -58,7 +58,7 @@ static void lane_retire_locked(ob__lane *lane);
  * under the registry lock, which also keeps the engine from being freed. */
 static void lane_orphan(ob__lane *lane) {
   int rc = OB_ESHUTDOWN;
-  lane->thread = NULL;
+  ob__store_relaxed(&lane->thread, NULL);
   if (lane->engine == NULL) { /* the engine went first */
     lane->next_of_engine = free_lanes;
     free_lanes = lane;
@@ -147,7 +147,7 @@ static ob__lane *lane_new(ob_engine *engine, ob__thread *self) {
   ob__lane_init(lane);
   lane->engine = engine;
   lane->engine_id = engine->id;
-  lane->thread = self;
+  ob__store_relaxed(&lane->thread, self);
   lane->next_of_thread = self->lanes;
   self->lanes = lane;
   ob__registry_lock();
@@ -167,7 +167,7 @@ static void lanes_prune(ob__thread *self) {
       continue;
     }
     *at = lane->next_of_thread;
-    lane->thread = NULL;
+    ob__store_relaxed(&lane->thread, NULL);
     lane->next_of_engine = free_lanes;
     free_lanes = lane;
   }

@@ -75,3 +75,6 @@ func eventuallyBlocking(_ condition: () -> Bool) -> Bool {
   }
   return condition()
 }
+
+/// Blocks the current thread.
+func pause(milliseconds: UInt32) { usleep(milliseconds * 1_000) }
