@@ -34,6 +34,7 @@ void ob__wake_later(ob_engine *engine, ob__parker *parker) {
 static void grab(ob_engine *engine) {
   ob_node *first = ob__queue_take(engine);
   uint64_t count = 0;
+  engine->found = 0;
   if (first == NULL) return;
   if (engine->ready == NULL)
     engine->ready = first;
@@ -43,8 +44,14 @@ static void grab(ob_engine *engine) {
     engine->ready_tail = first;
     count++;
   }
-  if (count > engine->n_high_water)
-    ob__store_relaxed(&engine->n_high_water, count);
+  ob__note_found(engine, count);
+}
+
+/* For the statistics: the most items found by one drain. */
+void ob__note_found(ob_engine *engine, uint64_t count) {
+  engine->found += count;
+  if (engine->found > engine->n_high_water)
+    ob__store_relaxed(&engine->n_high_water, engine->found);
 }
 
 uint32_t ob__drain(ob_engine *engine) {

@@ -206,6 +206,8 @@ void ob_start_done(ob_start_token *token, int status, const char *text) {
   strncpy(token->text, text != NULL ? text : ob_strerror(status),
           sizeof token->text - 1);
   token->answered = 1;
+  /* A loop that stops may be asleep, waiting for just this. */
+  if (engine->stop != OB__STOP_NONE) ob__stop_begin(engine, engine->stop);
   pthread_cond_broadcast(&engine->life_cond);
   pthread_mutex_unlock(&engine->life_mutex);
 }

@@ -110,6 +110,7 @@ struct ob_engine {
   ob_handler current_handler; /* stop's report, relaxed */
   uint32_t drain_status;      /* status for queued work, as unsigned */
   uint32_t budget;            /* items left in this batch */
+  uint64_t found;             /* items found by this drain */
   ob__parker *wakes[32];      /* unparked at the end of the batch */
   uint32_t wake_count;
   uint32_t poll_every; /* batches between looks at timers and I/O */
@@ -225,6 +226,7 @@ uint32_t ob__drain(ob_engine *engine);
 void ob__ready_append(ob_engine *engine, ob_node *node);
 void ob__wake_later(ob_engine *engine, ob__parker *parker);
 void ob__wake_flush(ob_engine *engine);
+void ob__note_found(ob_engine *engine, uint64_t count);
 
 /* submit.c */
 int ob__submit_full(ob_request **out, struct ob__lane *lane,

@@ -121,6 +121,7 @@ void ob__lane_run(ob_node *node, int status) {
   /* Before the tail is read: pairs with the exchange in ob__lane_append. */
   ob__xchg_acq_rel(&lane->scheduled, 0u);
   tail = ob__load_acquire(&lane->tail);
+  ob__note_found(engine, tail - head);
   while (head != tail && engine->budget > 0) {
     entry = block_advance(lane)->entries[lane->head_index++];
     engine->budget--;

@@ -48,7 +48,8 @@ static void set_timer(ob_engine *engine) {
     return;
   }
   uv_update_time(&engine->uv); /* else the timer counts from a stale now */
-  now = ob__now();
+  /* From libuv's own now, in whole ms: so it never fires a tick early. */
+  now = uv_now(&engine->uv) * UINT64_C(1000000);
   ms = next > now ? (next - now + 999999u) / 1000000u : 0;
   uv_timer_start(&engine->timer, on_timer, ms, 0);
 }
