@@ -29,7 +29,8 @@
  * Errors
  *   0, or a negative OB_E* (outboard_status.h). ob_last_error_detail() has a
  *   sentence about this thread's last failure. A failed submission transfers
- *   nothing: no callback runs, no destructor runs, the input is still yours.
+ *   nothing: no callback runs, no destructor runs, the input is still yours
+ *   (ob_call alone destroys an input that it was handed; see there).
  *   Misuse that cannot be reported (a synchronous handler that never answers)
  *   ends the process with its cause and its cure on stderr.
  *

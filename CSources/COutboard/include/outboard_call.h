@@ -148,7 +148,11 @@ typedef struct ob_call_opts {
  * unless destroy is set (handed over: destroy runs exactly once on the loop
  * thread, after the call has ended and the handler has answered) or
  * OB_CALL_BORROW says that it lives long enough. With input_size 0 the pointer
- * is passed on as it is. */
+ * is passed on as it is.
+ *
+ * What is refused: ob_submit takes nothing, and the input is still yours.
+ * ob_call, whose status may be the handler's own, takes it in any case: if the
+ * call was refused it runs destroy itself, on the calling thread. */
 
 /* Calls the handler on the loop and blocks until it has answered. Returns the
  * handler's status and moves its result to *out (NULL: freed). On every error

@@ -12,9 +12,9 @@ extern "C" {
 
 /* Queues a Swift job's node. Exempt from the queue limit and from the gate,
  * for an executor cannot refuse a job; the loop runs it even while it stops,
- * and the status it passes is to be ignored. OB_ESHUTDOWN once the loop thread has closed its queue (the
- * caller then runs it elsewhere), OB_EFORKED in a fork child. Any thread, no
- * allocation. */
+ * and the status it passes is to be ignored. OB_ESHUTDOWN once the loop thread
+ * has closed its queue (the caller then runs it elsewhere), OB_EFORKED in a
+ * fork child. Any thread, no allocation. */
 OB_API int ob_spi_push(ob_engine *engine, ob_node *node);
 
 /* A word for the Swift layer. Set before the engine is shared with another

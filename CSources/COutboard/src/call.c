@@ -47,8 +47,6 @@ static int call_inline(ob_engine *engine, const ob_call_opts *opts,
   bare_init(&request, engine, opts);
   ob__bare_inline(&request);
   *out = request.result;
-  if (opts->destroy != NULL)
-    opts->destroy(opts->input, opts->input_size, opts->user);
   return request.status;
 }
 
@@ -99,10 +97,11 @@ static int wait_full(ob_engine *engine, ob__lane *lane, ob_request *request,
 }
 
 static int call_full(ob_engine *engine, ob__lane *lane,
-                     const ob_call_opts *opts, ob_result *out) {
+                     const ob_call_opts *opts, ob_result *out, int *accepted) {
   ob_request *request;
   int rc = ob__submit_full(&request, lane, opts, OB__FLAG_BLOCKED);
   if (rc != OB_OK) return rc;
+  *accepted = 1;
   ob__add_relaxed(&engine->callers, 1u);
   rc = wait_full(engine, lane, request, out);
   ob__sub_relaxed(&engine->callers, 1u);
@@ -110,31 +109,39 @@ static int call_full(ob_engine *engine, ob__lane *lane,
   return rc;
 }
 
+/* From another thread than the engine's. */
+static int call_across(ob_engine *engine, const ob_call_opts *opts,
+                       ob_result *out, int *accepted) {
+  ob__lane *lane = ob__lane_get(engine);
+  int rc, on_other_loop = ob__loop_self() != NULL;
+  if (OB_UNLIKELY(lane == NULL))
+    return ob__fail(OB_ENOMEM, "ob_call: no memory for this thread's lane");
+  if (OB_UNLIKELY(on_other_loop)) {
+    rc = ob__cycle_enter(&engine, 1, "ob_call");
+    if (rc != OB_OK) return refuse(lane, rc);
+  }
+  if ((opts->flags & (OB_CALL_SYNC | OB_CALL_OFFLOAD)) == OB_CALL_SYNC &&
+      opts->deadline_ns == OB_FOREVER && opts->destroy == NULL)
+    rc = call_bare(engine, lane, opts, out);
+  else
+    rc = call_full(engine, lane, opts, out, accepted);
+  if (OB_UNLIKELY(on_other_loop)) ob__cycle_leave();
+  return rc;
+}
+
 int ob_call(ob_engine *engine, const ob_call_opts *opts, ob_result *out) {
   ob_result unwanted, *result = out != NULL ? out : &unwanted;
-  ob__lane *lane;
-  int rc, on_other_loop;
+  int rc, accepted = 0;
   *result = ob_result_none();
   rc = enter_call(engine, opts);
-  if (OB_UNLIKELY(rc != OB_OK)) return rc;
-  if (ob__on_loop(engine)) {
-    rc = call_inline(engine, opts, result);
-  } else {
-    lane = ob__lane_get(engine);
-    if (OB_UNLIKELY(lane == NULL))
-      return ob__fail(OB_ENOMEM, "ob_call: no memory for this thread's lane");
-    on_other_loop = ob__loop_self() != NULL;
-    if (OB_UNLIKELY(on_other_loop)) {
-      rc = ob__cycle_enter(&engine, 1, "ob_call");
-      if (rc != OB_OK) return refuse(lane, rc);
-    }
-    if ((opts->flags & (OB_CALL_SYNC | OB_CALL_OFFLOAD)) == OB_CALL_SYNC &&
-        opts->deadline_ns == OB_FOREVER && opts->destroy == NULL)
-      rc = call_bare(engine, lane, opts, result);
-    else
-      rc = call_full(engine, lane, opts, result);
-    if (OB_UNLIKELY(on_other_loop)) ob__cycle_leave();
-  }
+  if (OB_LIKELY(rc == OB_OK))
+    rc = ob__on_loop(engine) ? call_inline(engine, opts, result)
+                             : call_across(engine, opts, result, &accepted);
+  /* The status may be the handler's own, so it could not tell the caller
+   * whether the input was taken: it always is. */
+  if (!accepted && opts != NULL && opts->size == sizeof *opts &&
+      opts->destroy != NULL)
+    opts->destroy(opts->input, opts->input_size, opts->user);
   if (out == NULL) ob_result_free(result);
   return rc;
 }
