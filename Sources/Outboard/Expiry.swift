@@ -17,6 +17,8 @@ struct Expiry: Sendable, Comparable {
 
   static let never = Expiry(after: .max)
 
+  static var now: Expiry { Expiry(after: 0) }
+
   static func < (left: Expiry, right: Expiry) -> Bool { left.instant < right.instant }
 
   /// Nanoseconds until expiry: 0 when it has come, `UInt64.max` when it never comes.

@@ -1,16 +1,22 @@
-/// What the fallback thread has to do: jobs in the order in which they become due.
+/// What the fallback thread has to do, in the order in which it becomes due.
 struct FallbackQueue {
-  /// A job and for whom it runs.
+  /// Something to do for an executor.
+  enum Work {
+    case run(UnownedJob, JobKind)
+    /// Give the loop's thread back to the system.
+    case join
+  }
+
+  /// When and for whom.
   struct Entry {
-    let job: UnownedJob
-    let kind: JobKind
+    let work: Work
     let executor: LoopExecutor
     let due: Expiry
   }
 
   /// What the thread is to do next.
   enum Action {
-    case run(Entry)
+    case perform(Entry)
     /// Nothing is due for so many nanoseconds.
     case wait(UInt64)
     case empty
@@ -32,6 +38,6 @@ struct FallbackQueue {
     guard let last = entries.last else { return .empty }
     let left = last.due.remaining
     guard left == 0 else { return .wait(left) }
-    return .run(entries.removeLast())
+    return .perform(entries.removeLast())
   }
 }

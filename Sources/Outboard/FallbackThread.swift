@@ -81,10 +81,12 @@ final class FallbackThread: @unchecked Sendable {
   func submit(
     _ job: UnownedJob, kind: JobKind, executor: LoopExecutor, after nanoseconds: UInt64 = 0
   ) {
-    let entry = FallbackQueue.Entry(
-      job: job, kind: kind, executor: executor, due: Expiry(after: nanoseconds))
     let start = monitor.locked {
-      work.insert(entry)
+      if executor.mustJoin() {
+        work.insert(.init(work: .join, executor: executor, due: .now))
+      }
+      work.insert(
+        .init(work: .run(job, kind), executor: executor, due: Expiry(after: nanoseconds)))
       monitor.signal()
       defer { threadExists = true }
       return !threadExists
@@ -106,9 +108,14 @@ final class FallbackThread: @unchecked Sendable {
   private func run() {
     thread.store(Self.currentThread, ordering: .relaxed)
     while let entry = next() {
-      executing = entry.executor
-      entry.executor.run(entry.job, kind: entry.kind)
-      executing = nil
+      switch entry.work {
+      case .join:
+        entry.executor.joinLoop()
+      case .run(let job, let kind):
+        executing = entry.executor
+        entry.executor.run(job, kind: kind)
+        executing = nil
+      }
     }
   }
 
@@ -119,7 +126,7 @@ final class FallbackThread: @unchecked Sendable {
     var idle = Expiry(after: Self.idleNanoseconds)
     while true {
       switch work.next() {
-      case .run(let entry):
+      case .perform(let entry):
         return entry
       case .wait(let nanoseconds):
         monitor.wait(nanoseconds: nanoseconds)

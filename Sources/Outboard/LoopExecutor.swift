@@ -1,4 +1,5 @@
 internal import COutboard
+internal import Synchronization
 
 /// An engine's loop as an executor.
 ///
@@ -27,6 +28,9 @@ internal import COutboard
   /// Where jobs can be queued in their own private words.
   let jobsAreIntrusive = JobLayout.isIntrusive
 
+  /// Whether somebody has been told to join the loop's thread.
+  private let joining = Atomic<Bool>(false)
+
   /// Timer records to be used again. Loop thread.
   var sleepers = SleeperPool()
 
@@ -35,6 +39,9 @@ internal import COutboard
     unsafe closing = .allocate(capacity: 1)
     unsafe closing.initialize(to: ob_timer())
   }
+
+  /// True for the first who asks.
+  func mustJoin() -> Bool { !joining.exchange(true, ordering: .relaxed) }
 
   deinit {
     sleepers.drain()

@@ -10,8 +10,7 @@
 
 /* --- Handlers and counters --- */
 
-static int ran, destroyed, hooked, done_count, done_status;
-static int flushed = 1;
+static int ran, destroyed, hooked, done_count, done_status, flushed = 1;
 static ob_engine *destroyed_on;
 
 static int get(const int *counter) {
@@ -134,7 +133,6 @@ TEST(a_waiter_ends_an_overdue_call_of_a_stalled_loop) {
   CHECK_EQ(ob_wait_any(overdue, 1, OB_FOREVER, &index), OB_OK);
   CHECK_EQ(index, 0);
   CHECK_EQ(ob_wait_all(overdue, 2, OB_FOREVER), OB_OK);
-  CHECK_EQ(get(&gate), 0);
   check_in_time(begin, opts.deadline_ns);
   release(ticket, &gate);
   flush(engine);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "outboard.h"
@@ -137,4 +138,24 @@ int test_thread_count(const char *prefix) {
   }
   closedir(directory);
   return count;
+}
+
+int test_thread_sanitizer(void) {
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+  return 1;
+#endif
+#endif
+  return 0;
+}
+
+int test_in_child(int (*body)(void *user), void *user) {
+  int status = 0;
+  pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    _exit(body(user));
+  }
+  if (child < 0 || waitpid(child, &status, 0) != child) return -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }

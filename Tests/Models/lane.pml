@@ -26,8 +26,8 @@
  *                      SCHED: the node may be in the queue again. SC, TSO.
  *   MUT_PEEK           a producer that sees SCHED publishes with a store and
  *                      saves the RMW: undoes the loop's clear. SC, TSO.
- *   LANE_BRIEF         the first draft (clear, then read tail). FIFO. SC, TSO.
- *   LANE_BRIEF + MUT_SETBACK_STORE   the draft sets `scheduled` back by a
+ *   LANE_DRAFT         the first draft (clear, then read tail). FIFO. SC, TSO.
+ *   LANE_DRAFT + MUT_SETBACK_STORE   the draft sets `scheduled` back by a
  *                      store: the node gets linked twice. SC, TSO.
  */
 #ifndef NP
@@ -36,6 +36,10 @@
 #ifndef K
 #define K 3
 #endif
+#ifndef K1 /* items of every producer but the first */
+#define K1 K
+#endif
+#define ITEMS(p) (p == 0 -> K : K1)
 #define TOTAL (NP * K)
 #define NT (NP + 1)
 #define LOOP NP
@@ -60,6 +64,7 @@ byte carry[NNODE + 1]; /* lane's tail when the request was submitted */
 
 /* Item number i of producer p: exactly once, in order. */
 inline run_item(p, i) {
+  SAY("run item %d of producer %d\n", i, p);
   assert((i) == done[p]);
   done[p]++;
   ran++
@@ -69,36 +74,14 @@ inline run_entry(p, e) { run_item(p, e - 1) }
 
 #include "common/lane.pml"
 
-inline request(p, i, o, ok) {
-#if defined(MUT_LIST_ALWAYS)
-  push(p, NODE(p, i), o, ok)
-#elif defined(MUT_CARRY_TAIL)
-  atomic { carry[NODE(p, i)] = TAIL_OF(LOAD(p, LANE(p))) };
-  push(p, NODE(p, i), o, ok)
-#else
-  if
-  :: LANE_FREE(p, p) ->
-#ifdef LANE_BRIEF
-     if
-     :: LOAD(p, LSCHED(p)) == 0 -> push(p, NODE(p, i), o, ok)
-     :: else -> lane_post(p, i + 1, o, ok)
-     fi
-#else
-     push(p, NODE(p, i), o, ok)
-#endif
-  :: else -> lane_post(p, i + 1, o, ok)
-  fi
-#endif
-}
-
 proctype producer(byte p) {
   byte i, o;
   bool ok;
   do
-  :: i < K ->
+  :: i < ITEMS(p) ->
      if
-     :: request(p, i, o, ok)
-     :: lane_post(p, i + 1, o, ok)
+     :: atomic { SAY("item %d: request\n", i) }; request(p, i, o, ok)
+     :: atomic { SAY("item %d: post\n", i) }; lane_post(p, i + 1, o, ok)
      fi;
      assert(ok);
      i++
@@ -181,11 +164,7 @@ proctype loop() {
         announce(ok);
         if
         :: ok ->
-           if /* poll */
-           :: atomic { token -> token = false }
-           :: atomic { naps > 0 -> naps-- }
-           :: atomic { ran == TOTAL -> break }
-           fi;
+           poll(ran == K + (NP - 1) * K1);
            unannounce(ok)
         :: else
         fi

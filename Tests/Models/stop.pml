@@ -20,7 +20,9 @@
  * exits, both stoppers return (invalid end state otherwise); an exempt push is
  * never refused (push_exempt); no eventfd write after the exit (ring); no
  * refused entry stays in a lane (check). -DNO_GATE must pass as well: the gate
- * is courtesy, CLOSED alone is what makes it right.
+ * is courtesy, CLOSED alone is what makes it right. -DWAKE_DIRECTLY: a handler
+ * that finishes elsewhere wakes its caller itself, so the request's node cannot
+ * carry the news to the loop; see finish_elsewhere.
  *
  * Mutations, and where they must fail
  *   MUT_GATE_ONLY       no CLOSED tag: the loop exits on an empty queue. SC.
@@ -30,7 +32,10 @@
  *   MUT_CLOSE_STORE     load EMPTY, then store CLOSED instead of a CAS. SC.
  *   MUT_UNSETTLED       exits while a pusher still owes its write: the write
  *                       hits a closed, maybe reused, descriptor. SC.
- *   LANE_BRIEF          the first draft of lanes: an entry is run and refused,
+ *   MUT_SPIN_STOP       the stopping loop polls for the handler that still runs
+ *                       instead of sleeping (proves the check for cycles). SC.
+ *   MUT_COUNT_APART     with WAKE_DIRECTLY: count and notice are two RMWs. SC.
+ *   LANE_DRAFT          the first draft of lanes: an entry is run and refused,
  *                       and an accepted one may be stranded. SC.
  */
 #ifndef NP
@@ -54,6 +59,7 @@
 #ifndef LOOPSTOPS
 #define LOOPSTOPS 1
 #endif
+#define ITEMS(p) (p == 0 -> K : K1)
 #define TOTAL (NP * K)
 #define LOOP NP
 #define STOPPER(s) (NP + 1 + (s))
@@ -87,7 +93,11 @@ byte loopstops = LOOPSTOPS;
 byte begun;              /* stoppers that have begun */
 bool stopping, cancel;   /* the loop's own */
 
-inline complete(n) { assert(!done[n]); done[n] = true }
+inline complete(n) {
+  SAY("complete item %d\n", n);
+  assert(!done[n]);
+  done[n] = true
+}
 
 /* The loop has item n in hand: a new one, or the completion of a handler that
    ran elsewhere. One step. */
@@ -103,6 +113,7 @@ inline run_item(n) {
      offloads--;
      elsewhere[n] = true;
      running++;
+     SAY("item %d runs elsewhere\n", n);
      job = n
   fi
 }
@@ -116,21 +127,6 @@ inline push_exempt(t, n, o, ok) {
 #ifndef MUT_GATE_ONLY
   assert(ok)
 #endif
-}
-
-inline request(p, i, o, ok) {
-  if
-  :: LANE_FREE(p, p) ->
-#ifdef LANE_BRIEF
-     if
-     :: LOAD(p, LSCHED(p)) == 0 -> push(p, NODE(p, i), o, ok)
-     :: else -> lane_post(p, i + 1, o, ok)
-     fi
-#else
-     push(p, NODE(p, i), o, ok)
-#endif
-  :: else -> lane_post(p, i + 1, o, ok)
-  fi
 }
 
 #ifdef NO_GATE
@@ -147,7 +143,7 @@ inline check(p, i, accepted) {
     exited && DRAINED(p) ->
     i = 0;
     do
-    :: i < (p == 0 -> K : K1) ->
+    :: i < ITEMS(p) ->
        assert(done[NODE(p, i)] || !((accepted >> i) & 1)); /* stranded */
        assert(!done[NODE(p, i)] || ((accepted >> i) & 1)); /* run, refused */
        i++
@@ -162,17 +158,19 @@ proctype submitter(byte p) {
   byte i, o, accepted;
   bool ok;
   do
-  :: i < (p == 0 -> K : K1) ->
+  :: i < ITEMS(p) ->
      if
      :: GATE_SHUT(p) -> ok = false
      :: else ->
         if
-        :: request(p, i, o, ok);
+        :: atomic { SAY("item %d: call\n", NODE(p, i)) };
+           request(p, i, o, ok);
            if
            :: ok -> done[NODE(p, i)] /* blocked caller */
            :: else
            fi
-        :: lane_post(p, i + 1, o, ok)
+        :: atomic { SAY("item %d: post\n", NODE(p, i)) };
+           lane_post(p, i + 1, o, ok)
         fi
      fi;
      d_step { accepted = accepted | (ok << i); ok = false; i++ }
@@ -230,6 +228,7 @@ proctype stopper(byte s) {
 }
 
 inline begin_stop() {
+  SAY("stop begins\n");
   stopping = true;
   if
   :: cancel = true
@@ -305,7 +304,10 @@ inline close_queue(ok) {
   :: else
   fi
 #else
-  cas(LOOP, HEAD, EMPTY, CLOSED, ok)
+  atomic {
+    cas(LOOP, HEAD, EMPTY, CLOSED, ok);
+    SAY("close: %d\n", ok)
+  }
 #endif
 }
 
@@ -341,14 +343,16 @@ proctype loop() {
            :: ok -> break
            :: else
            fi
+#ifdef MUT_SPIN_STOP
+        :: stopping && running > 0 -> skip
+        :: !stopping ->
+#else
         :: else ->
+#endif
            announce(ok);
            if
            :: ok ->
-              if /* poll */
-              :: atomic { token -> token = false }
-              :: atomic { naps > 0 -> naps-- }
-              fi;
+              poll(false);
               unannounce(ok)
            :: else
            fi
@@ -360,7 +364,7 @@ proctype loop() {
      came; the loop knows how many of its SLEEPING tags were replaced. */
   owed == 0;
 #endif
-  exited = true
+  atomic { SAY("loop exits\n"); exited = true }
 }
 
 init {

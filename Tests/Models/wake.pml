@@ -29,8 +29,13 @@
  *   MUT_FLAG_HOISTED   the same with a CAS push, the load moved before the
  *                      store of the CAS as LL/SC machines may. Fails anywhere;
  *                      the reordering is written out.
+ *   MUT_UV_HOISTED     with UV_DOORBELL (below): the load of `pending` moved
+ *                      before the store of the push. Fails anywhere.
  *   MUT_BLIND_WAKE     the loop takes SLEEPING back by a store, not a CAS.
  *                      Fails under SC and TSO.
+ *
+ * -DUV_DOORBELL: the winner of the tag rings by uv_async_send, early return and
+ * all, instead of a write of its own. Must pass under SC and TSO.
  */
 #ifndef NP
 #define NP 2
@@ -50,6 +55,11 @@
 #define PUBLISHED(p) (TOTAL + 2 + (p)) /* MUT_FLAG_NO_FENCE: items so far */
 #define NW (TOTAL + 2 + NP)
 
+#ifdef UV_DOORBELL
+bool rung; /* libuv clears `pending` only when the eventfd woke it */
+#define ON_TOKEN rung = true
+#endif
+
 #include "common/memory.pml"
 #include "common/queue.pml"
 
@@ -57,6 +67,7 @@ byte done[NP]; /* items run, per producer */
 byte ran;
 
 inline run_item(n) {
+  SAY("run item %d of producer %d\n", (n - 1) % K, (n - 1) / K);
   assert((n - 1) % K == done[(n - 1) / K]);
   done[(n - 1) / K]++;
   ran++
@@ -65,7 +76,28 @@ inline run_item(n) {
 /* Links n and leaves the old head in o, without a wake. */
 inline link_only(t, n, o, ok) {
   do
-  :: atomic { o = LOAD(t, HEAD); store(t, NEXT(n), o) };
+  :: atomic {
+       o = LOAD(t, HEAD);
+       store(t, NEXT(n), (o == SLEEPING -> EMPTY : o))
+     };
+     atomic {
+       cas(t, HEAD, o, n, ok);
+       if
+       :: ok -> break
+       :: else
+       fi
+     }
+  od
+}
+
+/* The same, with the load of the flag that follows it moved up. */
+inline link_hoisted(t, n, o, ok, flag) {
+  do
+  :: atomic {
+       o = LOAD(t, HEAD);
+       store(t, NEXT(n), (o == SLEEPING -> EMPTY : o))
+     };
+     flag = LOAD(t, FLAG);
      atomic {
        cas(t, HEAD, o, n, ok);
        if
@@ -102,19 +134,25 @@ inline submit(p, i, o, ok) {
   :: else
   fi
 #elif defined(MUT_FLAG_HOISTED)
-  do
-  :: atomic { o = LOAD(p, HEAD); store(p, NEXT(NODE(p, i)), o) };
-     asleep = LOAD(p, FLAG);
-     atomic {
-       cas(p, HEAD, o, NODE(p, i), ok);
-       if
-       :: ok -> break
-       :: else
-       fi
-     }
-  od;
+  link_hoisted(p, NODE(p, i), o, ok, flag);
   if
-  :: asleep -> token = true
+  :: flag -> token = true
+  :: else
+  fi
+#elif defined(UV_DOORBELL)
+#ifdef MUT_UV_HOISTED
+  link_hoisted(p, NODE(p, i), o, ok, flag);
+#else
+  link_only(p, NODE(p, i), o, ok);
+  flag = LOAD(p, FLAG);
+#endif
+  if
+  :: o == SLEEPING && !flag ->
+     exchange(p, FLAG, 1, o);
+     if
+     :: o == 0 -> token = true
+     :: else
+     fi
   :: else
   fi
 #else
@@ -126,8 +164,8 @@ inline submit(p, i, o, ok) {
 proctype producer(byte p) {
   byte i, o;
   bool ok;
-#ifdef MUT_FLAG_HOISTED
-  bool asleep;
+#if defined(MUT_FLAG_HOISTED) || defined(UV_DOORBELL)
+  bool flag;
 #endif
   do
   :: i < K -> submit(p, i, o, ok); i++
@@ -209,6 +247,12 @@ inline wake_up(ok) {
 #elif defined(MUT_FLAG_NO_FENCE) || defined(MUT_FLAG_HOISTED)
   exchange(LOOP, FLAG, 0, n);
   n = 0
+#elif defined(UV_DOORBELL)
+  if
+  :: rung -> rung = false; exchange(LOOP, FLAG, 0, n); n = 0
+  :: else
+  fi;
+  unannounce(ok)
 #elif defined(MUT_BLIND_WAKE)
   atomic { store(LOOP, HEAD, EMPTY) }
 #else
@@ -224,11 +268,7 @@ proctype loop() {
      fall_asleep(ok);
      if
      :: ok ->
-        if /* poll */
-        :: atomic { token -> token = false }
-        :: atomic { naps > 0 -> naps-- }
-        :: atomic { ran == TOTAL -> break }
-        fi;
+        poll(ran == TOTAL);
         wake_up(ok)
      :: else
      fi

@@ -48,19 +48,24 @@ struct SleepTests {
   @Test("Thousands of sleeps, woken in order of their time")
   func many() async throws {
     let engine = engine
-    let order = Recorder<Int>()
+    let (order, late) = (Recorder<Int>(), Counter())
+    let begin = ContinuousClock.now
     try await engine.call {
       await withTaskGroup(of: Void.self) { group in
         for number in 0..<2_000 {
+          let due = begin + .milliseconds(300 + number % 10 * 20)
           group.addTask {
-            try? await Task.sleep(for: .milliseconds(30 + number % 10 * 20))
+            if ContinuousClock.now > begin + .milliseconds(290) { late.add() }
+            try? await Task.sleep(until: due, clock: .continuous)
             order.add(number % 10)
           }
         }
       }
     }
     #expect(order.count == 2_000)
-    #expect(order.all == order.all.sorted())
+    // On a machine so slow that some were due before all were armed the order says nothing.
+    let inOrder = order.all == order.all.sorted()
+    #expect(inOrder || late.value > 0)
   }
 
   @Test("A cancelled sleep ends at once", arguments: [false, true])

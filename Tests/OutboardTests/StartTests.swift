@@ -25,11 +25,11 @@ struct StartTests {
     var configuration = Engine.Configuration()
     configuration.name = "ob-test-name"
     let engine = try Engine(configuration)
-    #expect(unsafe test_thread_count("ob-test-name") == 1)
+    #expect(threadCount("ob-test-name") == 1)
     let caller = threadID
     #expect(try engine.callAndWait { threadID } != caller)
     try engine.shutdownAndWait()
-    #expect(unsafe test_thread_count("ob-test-name") == 0)
+    #expect(threadCount("ob-test-name") == 0)
   }
 
   @Test("An option out of range is named")
@@ -76,7 +76,7 @@ struct StartTests {
       #expect(cause as? Fault == Fault(code: 7))
       #expect(error.description.contains("code: 7"))
     }
-    #expect(eventuallyBlocking { unsafe test_thread_count("ob-hook-fails") == 0 })
+    #expect(eventuallyBlocking { threadCount("ob-hook-fails") == 0 })
   }
 
   @Test("A start hook that takes too long ends the start")
@@ -88,7 +88,7 @@ struct StartTests {
       try Engine(configuration) { engine in try await engine.sleep(for: .seconds(60)) }
     }
     #expect(kind == "timedOut")
-    #expect(eventuallyBlocking { unsafe test_thread_count("ob-hook-slow") == 0 })
+    #expect(eventuallyBlocking { threadCount("ob-hook-slow") == 0 })
   }
 
   @Test("The awaited start does the same")

@@ -22,4 +22,12 @@ int64_t test_thread_id(void);
 /* Names of the threads of this process that begin with prefix. */
 int test_thread_count(const char *prefix);
 
+/* 1 under ThreadSanitizer, which dies when a child of a process with threads
+ * starts one. */
+int test_thread_sanitizer(void);
+
+/* Forks; the child calls body(user) and leaves with what it returns. Returns
+ * that, or -1 when the child was killed or took longer than 20 s. */
+int test_in_child(int (*body)(void *user), void *user);
+
 #endif

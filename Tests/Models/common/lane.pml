@@ -14,13 +14,13 @@
  * Order rule: a request of thread p uses the list only when SCHED is clear,
  * otherwise it travels as an entry of p's lane.
  *
- * -DLANE_BRIEF is the first draft with three words, kept because its faults
+ * -DLANE_DRAFT is the first draft with three words, kept because its faults
  * are easy to write again: publish tail; exchange(scheduled, 1); the loop does
  * exchange(scheduled, 0) and THEN reads tail; the order rule asks head == tail
  * and scheduled == 0. See README.md, 'What the models found'.
  *
  * The including model defines LANE0 (first of NP * (SLOTS + 3) words), SLOTS
- * (entries per lane), LNODE(p) and an inline run_entry(p, e), one step, for entry e.
+ * (entries per lane), NODE(p, i), LNODE(p) and run_entry(p, e), one step.
  */
 #define SCHED 1
 #define TAIL1 2
@@ -36,7 +36,7 @@
 byte taken[NP];  /* entries the loop has taken; its own */
 bool kept[NP];   /* lanes the loop keeps in its private list */
 
-#ifdef LANE_BRIEF
+#ifdef LANE_DRAFT
 #define TAIL_OF(w) (w)
 #define LANE_FREE(t, p) (LOAD(t, LHEAD(p)) == LOAD(t, LANE(p)))
 #else
@@ -51,9 +51,12 @@ bool kept[NP];   /* lanes the loop keeps in its private list */
 /* Publishes entry e. o: 0 when the lane's node must be pushed now. */
 inline lane_publish(p, e, o, ok) {
   atomic { o = TAIL_OF(LOAD(p, LANE(p))); store_private(p, SLOT(p, o), e) };
-#ifdef LANE_BRIEF
-  atomic { store_release(p, LANE(p), o + 1) };
-  exchange(p, LSCHED(p), 1, o)
+#ifdef LANE_DRAFT
+  atomic { SAY("publish tail %d\n", o + 1); store_release(p, LANE(p), o + 1) };
+  atomic {
+    exchange(p, LSCHED(p), 1, o);
+    SAY("scheduled = 1, was %d\n", o)
+  }
 #else
   do
   :: o = LOAD(p, LANE(p));
@@ -66,7 +69,9 @@ inline lane_publish(p, e, o, ok) {
      atomic {
        cas(p, LANE(p), o, (o + TAIL1) | SCHED, ok);
        if
-       :: ok -> break
+       :: ok ->
+          SAY("publish tail %d, scheduled was %d\n", o / TAIL1 + 1, o & SCHED);
+          break
        :: else
        fi
      }
@@ -79,14 +84,16 @@ inline lane_publish(p, e, o, ok) {
    entry and never will: nobody else touches the lane now. */
 inline lane_take_back(p, o) {
 #ifndef MUT_NO_TAKE_BACK
-#ifdef LANE_BRIEF
+#ifdef LANE_DRAFT
   atomic {
+    SAY("take entry back\n");
     o = LOAD(p, LANE(p)) - 1;
     store(p, LANE(p), o);
     store(p, LSCHED(p), 0)
   }
 #else
   atomic {
+    SAY("take entry back\n");
     o = LOAD(p, LANE(p)) - TAIL1 - SCHED;
     store(p, LANE(p), o)
   }
@@ -111,6 +118,29 @@ inline lane_post(p, e, o, ok) {
   fi
 }
 
+/* The order rule: item i of producer p, as a list request when it may be. */
+inline request(p, i, o, ok) {
+#if defined(MUT_LIST_ALWAYS)
+  push(p, NODE(p, i), o, ok)
+#elif defined(MUT_CARRY_TAIL)
+  atomic { carry[NODE(p, i)] = TAIL_OF(LOAD(p, LANE(p))) };
+  push(p, NODE(p, i), o, ok)
+#else
+  if
+  :: LANE_FREE(p, p) ->
+#ifdef LANE_DRAFT
+     if
+     :: LOAD(p, LSCHED(p)) == 0 -> push(p, NODE(p, i), o, ok)
+     :: else -> lane_post(p, i + 1, o, ok)
+     fi
+#else
+     push(p, NODE(p, i), o, ok)
+#endif
+  :: else -> lane_post(p, i + 1, o, ok)
+  fi
+#endif
+}
+
 /* Runs entries up to tail, at most BATCH. Slots below tail are stable, so
    reading them at once or later is the same. */
 inline lane_run(p, tail, e, left) {
@@ -125,7 +155,7 @@ inline lane_run(p, tail, e, left) {
   od;
   left = 0;
   e = 0
-#if defined(LANE_BRIEF) || defined(MUT_TAIL_ONLY)
+#if defined(LANE_DRAFT) || defined(MUT_TAIL_ONLY)
   ;
   if
   :: LOAD(LOOP, LHEAD(p)) != taken[p] -> store_release(LOOP, LHEAD(p), taken[p])
@@ -136,14 +166,16 @@ inline lane_run(p, tail, e, left) {
 
 /* The loop serves a lane that it has popped or kept. */
 inline lane_serve(p, o, e, left, ok) {
-#ifdef LANE_BRIEF
+#ifdef LANE_DRAFT
   atomic {
     exchange(LOOP, LSCHED(p), 0, o);
     kept[p] = false;
-    linked[LNODE(p)] = false
+    linked[LNODE(p)] = false;
+    SAY("lane %d: scheduled = 0\n", p)
   };
   atomic {
     o = LOAD(LOOP, LANE(p));
+    SAY("lane %d: taken %d, tail %d\n", p, taken[p], o);
     lane_run(p, o, e, left)
   };
   if
@@ -168,6 +200,7 @@ inline lane_serve(p, o, e, left, ok) {
 #else
   atomic {
     o = LOAD(LOOP, LANE(p));
+    SAY("lane %d: taken %d, tail %d\n", p, taken[p], TAIL_OF(o));
     assert(o & SCHED);
     lane_run(p, TAIL_OF(o), e, left)
   };
@@ -186,7 +219,7 @@ inline lane_serve(p, o, e, left, ok) {
 #endif
        kept[p] = !ok;
        if
-       :: ok -> linked[LNODE(p)] = false
+       :: ok -> SAY("lane %d: scheduled = 0\n", p); linked[LNODE(p)] = false
        :: else
        fi;
        ok = false

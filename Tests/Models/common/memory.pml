@@ -18,10 +18,15 @@
  * Use: LOAD is an expression (so no inline parameter may be called used,
  * at, val or rel). store* belong inside atomic or d_step. The RMWs are one
  * step and may block (buffer not empty), so they come first in an atomic.
+ *
+ * SAY tells the story when a trail is replayed (run.sh prints how); pan skips
+ * it. Inside atomic or d_step only, so that it adds no state.
  */
 #if defined(SC) + defined(TSO) + defined(PSO) != 1
 #error "choose one memory model: -DSC, -DTSO or -DPSO"
 #endif
+
+#define SAY(...) printf(__VA_ARGS__)
 
 byte mem[NW];
 
@@ -67,6 +72,7 @@ inline store_release(t, a, v) { put(t, a, v, 1) }
 
 /* Closes the gap at i. Unused entries are zeroed: fewer distinct states. */
 inline flush(t, i) {
+  SAY("thread %d: word %d = %d arrives\n", t, sb[t].at[i], sb[t].val[i]);
   mem[sb[t].at[i]] = sb[t].val[i];
   if
   :: i < 1 ->

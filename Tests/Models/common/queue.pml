@@ -18,6 +18,9 @@
 #define SLEEPING 254
 #define CLOSED 255
 
+#ifndef ON_TOKEN
+#define ON_TOKEN skip
+#endif
 #ifndef NAPS
 #define NAPS 1
 #endif
@@ -30,7 +33,12 @@ bool linked[NNODE + 1];   /* the node is in a list: twice would corrupt it */
 
 /* At most one write per announced sleep, and none to a dead engine's fd. */
 inline ring() {
-  atomic { assert(owed > 0 && !exited); owed--; token = true }
+  atomic {
+    SAY("write(eventfd)\n");
+    assert(owed > 0 && !exited);
+    owed--;
+    token = true
+  }
 }
 
 /* ok: accepted. o is scratch. A node may be pushed again only once unlinked. */
@@ -39,14 +47,18 @@ inline push(t, n, o, ok) {
   :: atomic {
        o = LOAD(t, HEAD);
        if
-       :: o == CLOSED -> ok = false; break
+       :: o == CLOSED -> SAY("push %d: refused\n", n); ok = false; break
        :: else -> store_private(t, NEXT(n), (o == SLEEPING -> EMPTY : o))
        fi
      };
      atomic {
        cas(t, HEAD, o, n, ok);
        if
-       :: ok -> assert(!linked[n]); linked[n] = true; break
+       :: ok ->
+          SAY("push %d onto %d\n", n, o);
+          assert(!linked[n]);
+          linked[n] = true;
+          break
        :: else
        fi
      }
@@ -65,6 +77,7 @@ inline grab(list, n, nx) {
   d_step {
     DRAINED(LOOP) ->
     n = mem[HEAD];
+    SAY("grab list from %d\n", n);
     mem[HEAD] = EMPTY;
     assert(n != SLEEPING && n != CLOSED);
     list = EMPTY;
@@ -81,11 +94,20 @@ inline grab(list, n, nx) {
   }
 }
 
+/* Leaves the enclosing do when all is done: only then may the loop stay. */
+inline poll(all_done) {
+  if
+  :: atomic { token -> SAY("poll: token\n"); token = false; ON_TOKEN }
+  :: atomic { naps > 0 -> SAY("poll: spurious\n"); naps-- }
+  :: atomic { all_done -> break }
+  fi
+}
+
 inline announce(ok) {
   atomic {
     cas(LOOP, HEAD, EMPTY, SLEEPING, ok);
     if
-    :: ok -> owed++
+    :: ok -> SAY("announce sleep\n"); owed++
     :: else
     fi
   }
@@ -96,7 +118,7 @@ inline unannounce(ok) {
   atomic {
     cas(LOOP, HEAD, SLEEPING, EMPTY, ok);
     if
-    :: ok -> owed--
+    :: ok -> SAY("take announcement back\n"); owed--
     :: else
     fi;
     ok = false

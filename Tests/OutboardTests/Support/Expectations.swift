@@ -78,3 +78,6 @@ func eventuallyBlocking(_ condition: () -> Bool) -> Bool {
 
 /// Blocks the current thread.
 func pause(milliseconds: UInt32) { usleep(milliseconds * 1_000) }
+
+/// How many threads of the process have names that begin so.
+func threadCount(_ prefix: String) -> Int { unsafe Int(test_thread_count(prefix)) }

@@ -25,11 +25,12 @@ final class HostThread: @unchecked Sendable {
 
   func join() { pthread_join(thread, nil) }
 
+  func detach() { pthread_detach(thread) }
+
   /// Runs a body on a fresh thread while the calling task is suspended.
   static func run<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
     let result: Result<R, any Error> = await withCheckedContinuation { continuation in
-      _ = unsafe Unmanaged.passRetained(
-        HostThread { continuation.resume(returning: Result(catching: body)) })
+      HostThread { continuation.resume(returning: Result(catching: body)) }.detach()
     }
     return try result.get()
   }

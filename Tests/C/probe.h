@@ -1,0 +1,124 @@
+/* Small tools that several topics share: counters, bounded waits, and what the
+ * process holds (threads, descriptors). */
+#ifndef PROBE_H
+#define PROBE_H
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define MS UINT64_C(1000000)
+#define S (1000 * MS)
+
+static inline int get(const int *counter) {
+  return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+}
+
+static inline void set(int *flag, int value) {
+  __atomic_store_n(flag, value, __ATOMIC_RELEASE);
+}
+
+static inline void add(int *counter) {
+  __atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL);
+}
+
+/* As test_await, but after 20 s it says what it waited for. */
+static inline void await_count(const int *counter, int count,
+                               const char *what) {
+  uint64_t end = test_now() + 20 * S;
+  while (get(counter) < count) {
+    if (test_now() > end)
+      test_fail(__FILE__, __LINE__, "%s: %d of %d", what, get(counter), count);
+    test_sleep_ms(1);
+  }
+}
+
+/* Raw system calls: libuv's are hidden from ThreadSanitizer, which takes a
+ * descriptor's number, used again, for the same file. */
+static inline int count_threads(void) {
+  char text[4096];
+  long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/status", O_RDONLY, 0);
+  long size = syscall(SYS_read, fd, text, sizeof text - 1);
+  const char *at;
+  syscall(SYS_close, fd);
+  CHECK(fd >= 0 && size > 0);
+  text[size] = '\0';
+  at = strstr(text, "Threads:");
+  CHECK(at != NULL);
+  return (int)strtol(at + 8, NULL, 10);
+}
+
+static inline int count_files(void) {
+  int count = 0;
+  for (int fd = 0; fd < 1024; fd++)
+    count += syscall(SYS_fcntl, fd, F_GETFD) >= 0;
+  return count;
+}
+
+/* A process at rest. libuv keeps descriptors of its own from the first loop on,
+ * so one engine comes and goes first. */
+typedef struct rest {
+  int threads, files;
+} rest;
+
+/* Waits for it: detached threads need a moment to be gone. */
+static inline void check_at_rest(const rest *before) {
+  uint64_t end = test_now() + 20 * S;
+  while (count_threads() > before->threads || count_files() > before->files) {
+    if (test_now() > end)
+      test_fail(__FILE__, __LINE__, "%d threads, not %d; %d files, not %d",
+                count_threads(), before->threads, count_files(), before->files);
+    test_sleep_ms(1);
+  }
+}
+
+static inline rest measure_rest(void) {
+  rest now = {count_threads(), 0};
+  test_stop(test_engine(NULL));
+  now.files = count_files();
+  check_at_rest(&now);
+  return now;
+}
+
+/* Handlers beside those of harness.h. */
+static inline void handle_count(ob_request *request, void *input, size_t size,
+                                void *user) {
+  (void)input;
+  (void)size;
+  if (user != NULL) add(user);
+  ob_complete(request, OB_OK, ob_result_none());
+}
+
+/* Returns when everything that this thread has queued before has been run. */
+static inline void flush(ob_engine *engine) {
+  ob_call_opts opts = test_call(handle_count, NULL);
+  CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
+}
+
+/* Submits a call that its handler leaves unanswered. */
+static inline ob_request *keep(ob_engine *engine, const char *name,
+                               ob_ticket **ticket) {
+  ob_request *kept = NULL, *seen;
+  ob_call_opts opts = test_call(handle_keep, &kept);
+  opts.name = name;
+  CHECK_EQ(ob_submit(ticket, engine, &opts), OB_OK);
+  while ((seen = __atomic_load_n(&kept, __ATOMIC_ACQUIRE)) == NULL)
+    sched_yield();
+  return seen;
+}
+
+/* ob_destroy that counts in *user. */
+static inline void count_destroy(void *data, size_t size, void *user) {
+  (void)data;
+  (void)size;
+  add(user);
+}
+
+static inline ob_result counted_result(int *destroyed) {
+  return ob_result_own(destroyed, sizeof *destroyed, count_destroy, destroyed);
+}
+
+#endif

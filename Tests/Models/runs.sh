@@ -1,0 +1,91 @@
+# The runs of run.sh, which sources this file.
+#
+#   safety|cycles NAME MODEL 'SC TSO PSO' [FLAGS]
+#
+# with the expected outcome under each memory model, '-' for no run. A mutation
+# that passes under SC and fails under TSO is one that only reordering reveals.
+# shellcheck shell=bash
+
+# common/memory.pml itself
+safety litmus-sb litmus 'pass assert assert' -DT_SB
+safety litmus-sb-rmw litmus 'pass pass pass' -DT_SB -DT_RMW
+safety litmus-mp litmus 'pass pass assert' -DT_MP
+safety litmus-mp-release litmus 'pass pass pass' -DT_MP -DT_RELEASE
+safety litmus-own litmus 'pass pass pass' -DT_OWN
+
+# WAKE
+safety wake wake 'pass pass pass' -DNP=2 -DK=3 -DNAPS=2
+safety wake-3-producers wake 'pass pass -' -DNP=3 -DK=2
+safety wake-uv-doorbell wake 'pass pass -' -DUV_DOORBELL
+cycles wake-cycles wake 'pass pass -'
+safety wake-early-return wake 'pass stuck stuck' -DMUT_EARLY_RETURN
+safety wake-plain-sleep wake 'pass stuck stuck' -DMUT_PLAIN_SLEEP
+safety wake-flag-no-fence wake 'pass stuck stuck' -DMUT_FLAG_NO_FENCE
+safety wake-flag-hoisted wake 'stuck stuck -' -DMUT_FLAG_HOISTED
+safety wake-uv-hoisted wake 'stuck stuck -' -DUV_DOORBELL -DMUT_UV_HOISTED
+safety wake-blind-wake wake 'stuck stuck -' -DMUT_BLIND_WAKE
+
+# LANE
+safety lane lane 'pass pass -' -DNP=2 -DK=3 -DK1=2
+safety lane-batch-2 lane 'pass pass -' -DNP=2 -DK=2 -DBATCH=2
+safety lane-1-producer lane 'pass pass pass' -DNP=1 -DK=5 -DNAPS=2
+safety lane-1-batch-2 lane 'pass pass pass' -DNP=1 -DK=5 -DBATCH=2
+cycles lane-cycles lane 'pass pass -' -DNP=2 -DK=2
+safety lane-clear-blind lane 'stuck stuck -' -DMUT_CLEAR_BLIND
+safety lane-list-always lane 'assert assert -' -DNP=1 -DMUT_LIST_ALWAYS
+safety lane-tail-only lane 'assert assert -' -DNP=1 -DMUT_TAIL_ONLY
+safety lane-carry-tail lane 'assert assert -' -DNP=1 -DMUT_CARRY_TAIL
+safety lane-next-late lane 'assert assert -' -DMUT_NEXT_LATE
+safety lane-peek lane 'stuck stuck -' -DMUT_PEEK
+safety lane-draft lane 'assert assert -' -DNP=1 -DK=4 -DBATCH=2 -DLANE_DRAFT
+safety lane-draft-setback lane 'assert assert -' -DLANE_DRAFT -DMUT_SETBACK_STORE
+
+# STOP
+S='-DDIRECT -DNP=1 -DK=2 -DSTOPPERS=1'
+safety stop stop 'pass pass -' -DDIRECT -DNP=2 -DK=2 -DK1=1 -DSTOPPERS=1 \
+  -DLOOPSTOPS=0 -DNAPS=0
+safety stop-no-gate stop 'pass pass -' -DDIRECT -DNP=2 -DK=2 -DK1=1 \
+  -DSTOPPERS=1 -DLOOPSTOPS=0 -DNAPS=0 -DNO_GATE
+safety stop-2-each stop 'pass pass -' -DDIRECT -DNP=2 -DK=2 -DSTOPPERS=1 \
+  -DLOOPSTOPS=0 -DOFFLOADS=0 -DNAPS=0
+safety stop-2-stoppers stop 'pass pass -' -DDIRECT -DNP=2 -DK=1 -DSTOPPERS=2 \
+  -DNAPS=0
+safety stop-1-submitter stop 'pass pass -' -DDIRECT -DNP=1 -DK=2 -DSTOPPERS=2
+safety stop-3-items stop 'pass pass -' -DDIRECT -DNP=1 -DK=3 -DSTOPPERS=1 \
+  -DLOOPSTOPS=0
+safety stop-buffered stop 'pass pass pass' -DNP=1 -DK=2 -DSTOPPERS=1
+safety stop-wake-directly stop 'pass pass -' -DDIRECT -DNP=2 -DK=1 -DSTOPPERS=1 \
+  -DLOOPSTOPS=0 -DOFFLOADS=2 -DOFFTHREADS=2 -DNAPS=0 -DWAKE_DIRECTLY
+cycles stop-cycles stop 'pass pass -' $S
+safety stop-gate-only stop 'stuck stuck -' $S -DMUT_GATE_ONLY
+safety stop-ignore-running stop 'assert assert -' $S -DMUT_IGNORE_RUNNING
+safety stop-running-early stop 'assert assert -' $S -DMUT_RUNNING_EARLY
+safety stop-no-take-back stop 'assert assert -' $S -DMUT_NO_TAKE_BACK
+safety stop-close-store stop 'stuck stuck -' $S -DMUT_CLOSE_STORE
+safety stop-unsettled stop 'assert assert -' $S -DMUT_UNSETTLED
+cycles stop-spin stop 'cycle cycle -' $S -DMUT_SPIN_STOP
+safety stop-count-apart stop 'assert assert -' -DDIRECT -DNP=2 -DK=1 \
+  -DSTOPPERS=1 -DLOOPSTOPS=0 -DOFFLOADS=2 -DOFFTHREADS=2 -DWAKE_DIRECTLY \
+  -DMUT_COUNT_APART
+safety stop-draft stop 'assert assert -' $S -DLANE_DRAFT
+
+# WAITER
+safety waiter waiter 'pass pass pass' -DCALLS=2 -DNAPS=2
+safety waiter-3-calls waiter 'pass pass -' -DCALLS=3 -DNAPS=2
+cycles waiter-cycles waiter 'pass pass -'
+safety waiter-parker-late waiter 'assert assert -' -DMUT_PARKER_LATE
+safety waiter-park-plain waiter 'pass stuck stuck' -DMUT_PARK_PLAIN
+safety waiter-no-wake waiter 'stuck stuck -' -DMUT_NO_WAKE
+safety waiter-lazy-parker waiter 'assert assert -' -DMUT_LAZY_PARKER
+safety waiter-trust-token waiter 'assert assert -' -DMUT_TRUST_TOKEN
+safety waiter-reset-late waiter 'stuck stuck -' -DMUT_RESET_LATE
+
+# FINISH
+safety finish finish 'pass pass pass' -DNAPS=2
+cycles finish-cycles finish 'pass pass -'
+safety finish-timeout-no-rmw finish 'assert assert -' -DMUT_TIMEOUT_NO_RMW
+safety finish-early-or finish 'assert assert -' -DMUT_EARLY_OR
+safety finish-status-field finish 'assert assert -' -DMUT_STATUS_FIELD
+safety finish-release-blind finish 'assert assert -' -DMUT_RELEASE_BLIND
+safety finish-no-wake finish 'stuck stuck -' -DMUT_NO_WAKE
+safety finish-drop-early finish 'assert assert -' -DMUT_DROP_EARLY
