@@ -58,7 +58,7 @@ OB_API void ob_result_free(ob_result *result);
 /* --- Handlers ------------------------------------------------------------- */
 
 /* One call, as its handler sees it. Valid until the handler has answered by
- * ob_complete; in the handler itself until it returns. */
+ * ob_complete and returned; its input until the answer. */
 typedef struct ob_request ob_request;
 
 /* Runs on the loop thread, or on a pool thread with OB_CALL_OFFLOAD. Must lead
@@ -72,13 +72,15 @@ typedef void (*ob_cancel_hook)(ob_request *request, void *arg);
 
 /* Answers a request with a status (0, an OB_E*, or any number of your own)
  * and a result, which now belongs to Outboard. Any thread. An answer made
- * inside the handler is delivered when the handler returns.
+ * inside a handler on the loop is delivered when the handler returns, every
+ * other one at once.
  *
  * OB_OK        delivered
  * OB_ECANCELED the call had ended already (deadline, cancel, shutdown): the
  *              result was destroyed; the request is invalid
  * OB_EALREADY  this request was answered before: nothing was taken
  * OB_EPERM     an OB_CALL_SYNC request answered on another thread
+ * OB_EFORKED   in a fork child: the result was destroyed
  * OB_EINVAL    request is NULL */
 OB_API int ob_complete(ob_request *request, int status, ob_result result);
 
@@ -166,6 +168,7 @@ typedef struct ob_call_opts {
  * OB_ETIMEDOUT  the deadline expired; queued work will not run, a running
  *               handler sees cancellation and its late answer is destroyed
  * OB_ESHUTDOWN  the engine is stopping
+ * OB_ESYSTEM    OB_CALL_OFFLOAD and no pool thread could be had
  * OB_EDEADLK    the wait could never end: on the loop thread itself, or in a
  *               cycle of engines (detail names it); nothing was run
  * OB_EFORKED, OB_EBROKEN */
@@ -213,6 +216,7 @@ OB_API int ob_post_node(ob_engine *engine, ob_node *node);
  *               itself: ob_ticket_poll tells)
  * OB_EALREADY   ended, and its result was taken before (out not NULL)
  * OB_EDEADLK    not ended, and this is its loop thread, or a cycle
+ * OB_EFORKED    not ended, and it is the parent's
  * OB_EINVAL     ticket is NULL */
 OB_API int ob_ticket_wait(ob_ticket *ticket, uint64_t deadline_ns,
                           ob_result *out);
@@ -223,7 +227,7 @@ OB_API int ob_ticket_poll(ob_ticket *ticket, int *status);
 
 /* Asks the call to end. Queued: it ends with OB_ECANCELED and never runs.
  * Running: the handler sees it and answers. OB_OK, also when asked before;
- * OB_EALREADY when it has ended; OB_EINVAL for NULL. */
+ * OB_EALREADY when it has ended; OB_EFORKED; OB_EINVAL for NULL. */
 OB_API int ob_ticket_cancel(ob_ticket *ticket);
 
 /* Gives the ticket up. A call that has not ended goes on and its result is

@@ -27,7 +27,8 @@ OB_API int ob_cq_create(ob_cq **out);
 OB_API int ob_cq_fd(const ob_cq *cq);
 
 /* Takes the oldest record. OB_EAGAIN when there is none: the descriptor is
- * then quiet until the next one arrives. One thread at a time. OB_EINVAL. */
+ * then quiet until the next one arrives. One thread at a time. OB_EINVAL;
+ * OB_EFORKED in a fork child. */
 OB_API int ob_cq_next(ob_cq *cq, ob_cq_record *out);
 
 /* Frees the queue and the results left in it. OB_EBUSY while calls are under

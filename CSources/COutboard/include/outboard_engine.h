@@ -94,7 +94,7 @@ OB_API void ob_start_done(ob_start_token *token, int status, const char *text);
  * for one start and get the same answer; a start that failed is tried again by
  * the next call. In a fork child it is started afresh. Errors as for
  * ob_engine_start; OB_ESHUTDOWN after it was stopped, until it is destroyed;
- * OB_EDEADLK from its own on_start hook. */
+ * OB_EDEADLK on a loop thread while it starts. */
 OB_API int ob_engine_shared(ob_engine **out, const ob_engine_opts *opts);
 
 /* Stops the engine and joins its thread. New submissions are refused; running
@@ -105,6 +105,7 @@ OB_API int ob_engine_shared(ob_engine **out, const ob_engine_opts *opts);
  *                waiting (a later OB_STOP_CANCEL hardens an earlier drain)
  * OB_EINPROGRESS called on the engine's own loop thread: the stop has begun
  *                and is finished by a stop or destroy from elsewhere
+ * OB_EDEADLK     on another engine's loop, in a cycle (the stop has begun)
  * OB_EINVAL, OB_EFORKED
  *
  * May be called twice and from several threads at once. */
@@ -115,7 +116,9 @@ OB_API int ob_engine_stop(ob_engine *engine, int mode, uint64_t deadline_ns);
  * stay valid until released.
  *
  * OB_EBUSY   the engine did not stop; it is not freed (detail names what runs)
- * OB_EPERM   called on its own loop thread; use ob_engine_dispose */
+ * OB_EPERM   called on its own loop thread; use ob_engine_dispose
+ * OB_EINPROGRESS on its own pool thread; OB_EDEADLK and OB_EFORKED as for stop:
+ *            it is not freed either */
 OB_API int ob_engine_destroy(ob_engine *engine);
 
 /* Gives the engine up without waiting: it stops in cancel mode and frees

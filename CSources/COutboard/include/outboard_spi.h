@@ -46,13 +46,6 @@ OB_API int ob_spi_timer_stop(ob_engine *engine, ob_timer *timer);
 /* CLOCK_MONOTONIC in ns. */
 OB_API uint64_t ob_spi_now(void);
 
-/* ob_call for an input that is handed over (destroy set), without a result.
- * *accepted becomes 1 when the engine has taken the input, whose destroy then
- * runs; while it is 0 the input is still the caller's. The status alone cannot
- * say: OB_ETIMEDOUT, OB_ESHUTDOWN and OB_EAGAIN come before and after. */
-OB_API int ob_spi_call(ob_engine *engine, const ob_call_opts *opts,
-                       int *accepted);
-
 /* Starts a detached thread with a guest's signal mask; name (static) has at
  * most 15 bytes. OB_ENOMEM, OB_ESYSTEM: fn will not run. Any thread. */
 OB_API int ob_spi_thread_start(const char *name, void (*fn)(void *), void *arg);

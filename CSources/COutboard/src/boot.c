@@ -71,6 +71,7 @@ static void forget_parent(ob_engine *engine) {
   if (backend >= 0) close(backend);
   memcpy(name, engine->name, sizeof name);
   memset(engine, 0, sizeof *engine);
+  engine->uv.backend_fd = -1;
   memcpy(engine->name, name, sizeof name);
   engine->opts = opts;
   engine->opts.name = engine->name;
@@ -91,11 +92,18 @@ static int restart(ob_engine *engine) {
   return ob__engine_run_start_hook(engine);
 }
 
+/* OB_EFORKED when its policy is not to. */
 int ob__engine_restart(ob_engine *engine) {
   int rc = OB_OK;
-  ob__fork_init();
   pthread_mutex_lock(&restarting);
-  if (engine->fork_word != ob__fork_word()) rc = restart(engine);
+  if (engine->fork_word != ob__fork_word() || ob__fork_word() == 0) {
+    if (engine->opts.fork_policy != OB_FORK_RESTART) {
+      rc = OB_EFORKED;
+    } else {
+      ob__fork_init();
+      rc = restart(engine);
+    }
+  }
   pthread_mutex_unlock(&restarting);
   return rc;
 }

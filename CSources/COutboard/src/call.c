@@ -43,7 +43,8 @@ static int call_inline(ob_engine *engine, const ob_call_opts *opts,
                     engine->name);
 #endif
   }
-  if (ob__load_relaxed(&engine->gate) == OB__STOP_CANCEL) return OB_ESHUTDOWN;
+  if (ob__load_relaxed(&engine->gate) == OB__STOP_CANCEL)
+    return ob__refuse_shutdown(engine);
   bare_init(&request, engine, opts);
   ob__bare_inline(&request);
   *out = request.result;
@@ -75,7 +76,7 @@ static int call_bare(ob_engine *engine, ob__lane *lane,
     *out = request.result;
     rc = request.status;
   } else {
-    refuse(lane, rc);
+    refuse(lane, ob__refuse(engine, rc));
   }
   ob__store_relaxed(&lane->held, UINT64_C(0));
   return rc;

@@ -26,13 +26,20 @@ static void fill_slot(ob_request *request, int status, ob_result *result) {
   request->result = *result;
 }
 
+static int answered_before(void) {
+  return ob__fail(OB_EALREADY,
+                  "ob_complete: this request was answered before; answer each "
+                  "request once");
+}
+
 /* An answer inside the handler, on the loop. */
 static int note_answer(ob_engine *engine, ob_request *request, int status,
                        ob_result *result) {
-  if (engine->current_answered)
-    return ob__fail(OB_EALREADY,
-                    "ob_complete: this request was answered "
-                    "before; answer each request once");
+  int can_race =
+      (request->flags & OB__FLAG_FULL) && !(request->flags & OB_CALL_SYNC);
+  if (engine->current_answered) return answered_before();
+  if (can_race && (ob__or_acq_rel(&request->state, OB__CLAIMED) & OB__CLAIMED))
+    return answered_before(); /* by another thread, just now */
   engine->current_answered = 1;
   if ((request->flags & OB__FLAG_FULL) &&
       (ob__load_acquire(&request->state) & OB__DONE)) {
@@ -49,23 +56,28 @@ int ob_complete(ob_request *request, int status, ob_result result) {
   if (request == NULL)
     return ob__fail(OB_EINVAL, "ob_complete: request is NULL");
   engine = request->engine;
+#ifndef OB_BREAK_FORK
+  if (OB_UNLIKELY(engine->fork_word != ob__fork_word())) {
+    ob_result_free(&result);
+    return ob__fail(OB_EFORKED,
+                    "ob_complete: the call belongs to the parent process");
+  }
+#endif
   if (ob__on_loop(engine) && engine->current == request)
     return note_answer(engine, request, status, &result);
   if (request->flags & OB_CALL_SYNC)
     return ob__fail(OB_EPERM,
                     "ob_complete: an OB_CALL_SYNC request must be answered by "
                     "its handler, before it returns");
-  /* A second answer finds ANSWERED; the RMW makes it safe against a race. */
-  old = ob__or_acq_rel(&request->state, OB__ANSWERED);
+  /* A second answer finds CLAIMED. ANSWERED is set by the last RMW only: from
+   * it on the loop may let go of the request. */
+  old = ob__or_acq_rel(&request->state, OB__CLAIMED);
 #ifndef OB_BREAK_ONCE
-  if (old & OB__ANSWERED)
-    return ob__fail(OB_EALREADY,
-                    "ob_complete: this request was answered "
-                    "before; answer each request once");
+  if (old & OB__CLAIMED) return answered_before();
 #endif
   fill_slot(request, status, &result);
   ob__request_ref(request); /* the loop may drop the last one from here on */
-  old = ob__or_acq_rel(&request->state, OB__DONE | OB__NODE);
+  old = ob__or_acq_rel(&request->state, OB__DONE | OB__ANSWERED | OB__NODE);
   if (old & OB__DONE) {
 #ifndef OB_BREAK_LATE
     ob_result_free(&request->result); /* ended early: nobody reads the slot */
@@ -75,7 +87,7 @@ int ob_complete(ob_request *request, int status, ob_result result) {
   } else if (old & OB__WAITERS) {
     ob__wake_waiters(request);
   }
-  if ((old & OB__NODE) == 0) ob__push_exempt(engine, &request->node);
+  if ((old & OB__NODE) == 0) ob__push_last(engine, &request->node);
   ob__request_unref(request);
   return (old & OB__DONE) ? OB_ECANCELED : OB_OK;
 }
@@ -94,7 +106,7 @@ int ob__end_early(ob_request *request, int kind) {
   } while (!ob__cas_weak_acq_rel(&request->state, &old, state));
   if ((state & OB__DONE) && (old & OB__WAITERS)) ob__wake_waiters(request);
   if ((state & OB__NODE) && !(old & OB__NODE))
-    ob__push_exempt(engine, &request->node);
+    ob__push_last(engine, &request->node);
   return OB_OK;
 }
 
@@ -110,7 +122,7 @@ int ob_request_on_cancel(ob_request *request, ob_cancel_hook hook, void *arg) {
                     "cannot be interrupted while it runs");
   full = ob__full_of(request);
   old = ob__load_acquire(&request->state);
-  if (old & (OB__HOOKED | OB__ANSWERED))
+  if (old & (OB__HOOKED | OB__CLAIMED))
     return ob__fail(OB_EALREADY, "ob_request_on_cancel: %s",
                     old & OB__HOOKED ? "a hook is set" : "answered before");
   full->on_cancel = hook;
@@ -124,7 +136,9 @@ int ob_request_on_cancel(ob_request *request, ob_cancel_hook hook, void *arg) {
 
 int ob_request_cancelled(const ob_request *request) {
   if (request == NULL) return 0;
-  return (ob__load_acquire(&request->state) & OB__CANCEL) != 0;
+  /* The handler that holds the loop when a stop begins is on no list. */
+  return (ob__load_acquire(&request->state) & OB__CANCEL) != 0 ||
+         ob__load_relaxed(&request->engine->gate) == OB__STOP_CANCEL;
 }
 
 uint64_t ob_request_remaining(const ob_request *request) {

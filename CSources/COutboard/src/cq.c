@@ -20,7 +20,8 @@ struct ob_cq {
   ob_request *head;   /* loops push by CAS, the consumer takes by exchange */
   uint32_t under_way; /* atomic: submitted and not yet pushed */
   int fd;
-  ob_request *local; /* consumer: taken, oldest first */
+  uint32_t fork_word; /* the process it belongs to */
+  ob_request *local;  /* consumer: taken, oldest first */
 };
 
 int ob_cq_create(ob_cq **out) {
@@ -35,6 +36,8 @@ int ob_cq_create(ob_cq **out) {
     free(cq);
     return rc;
   }
+  ob__fork_init();
+  cq->fork_word = ob__fork_word();
   *out = cq;
   return OB_OK;
 }
@@ -91,6 +94,8 @@ int ob_cq_next(ob_cq *cq, ob_cq_record *out) {
   if (cq == NULL || out == NULL)
     return ob__fail(OB_EINVAL, "ob_cq_next: %s is NULL",
                     cq == NULL ? "queue" : "out");
+  if (cq->fork_word != ob__fork_word()) /* its descriptor is shared */
+    return ob__fail(OB_EFORKED, "ob_cq_next: the queue is the parent's");
   if (cq->local == NULL && !take_all(cq)) {
     reset_fd(cq);
     if (!take_all(cq)) return OB_EAGAIN;
@@ -109,11 +114,11 @@ int ob_cq_destroy(ob_cq *cq) {
   uint32_t left;
   if (cq == NULL) return OB_OK;
   left = ob__load_acquire(&cq->under_way);
-  if (left != 0)
+  if (left != 0 && cq->fork_word == ob__fork_word())
     return ob__fail(OB_EBUSY, "ob_cq_destroy: %u calls still deliver here",
                     left);
   while (ob_cq_next(cq, &record) == OB_OK) ob_result_free(&record.result);
-  close(cq->fd);
+  syscall(SYS_close, cq->fd); /* close would be a cancellation point */
   free(cq);
   return OB_OK;
 }

@@ -11,7 +11,8 @@
 #include "internal.h"
 
 static pthread_mutex_t graph = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t visits;
+static uint64_t visits;    /* graph */
+static ob_engine *waiting; /* graph: engines whose loop waits */
 
 /* Searches from at for self; writes the names on the way back. */
 static int search(ob_engine *at, const ob_engine *self, char *path,
@@ -24,8 +25,10 @@ static int search(ob_engine *at, const ob_engine *self, char *path,
   if (at->visit == visits) return 0;
   at->visit = visits;
   for (i = 0; i < at->waits_count; i++) {
-    if (!search(at->waits_for[i], self, path, size)) continue;
+    if (at->waits_for[i] == NULL || !search(at->waits_for[i], self, path, size))
+      continue;
     used = strlen(path);
+    if (used + strlen(at->name) + 5 > size) return 1; /* names enough */
     memmove(path + strlen(at->name) + 4, path, used + 1);
     memcpy(path, at->name, strlen(at->name));
     memcpy(path + strlen(at->name), " -> ", 4);
@@ -34,7 +37,7 @@ static int search(ob_engine *at, const ob_engine *self, char *path,
   return 0;
 }
 
-int ob__cycle_enter(ob_engine *const *targets, size_t count, const char *what) {
+int ob__cycle_enter(ob_engine **targets, size_t count, const char *what) {
   ob_engine *self = ob__loop_self();
   char path[400] = "";
   size_t i;
@@ -50,6 +53,8 @@ int ob__cycle_enter(ob_engine *const *targets, size_t count, const char *what) {
   if (!found) {
     self->waits_for = targets;
     self->waits_count = count;
+    self->next_waiting = waiting;
+    waiting = self;
   }
   pthread_mutex_unlock(&graph);
   if (!found) return OB_OK;
@@ -60,9 +65,29 @@ int ob__cycle_enter(ob_engine *const *targets, size_t count, const char *what) {
 }
 
 void ob__cycle_leave(void) {
-  ob_engine *self = ob__loop_self();
+  ob_engine *self = ob__loop_self(), **at;
   pthread_mutex_lock(&graph);
   self->waits_for = NULL;
   self->waits_count = 0;
+  for (at = &waiting; *at != self; at = &(*at)->next_waiting) {
+  }
+  *at = self->next_waiting;
   pthread_mutex_unlock(&graph);
+}
+
+/* A loop may still be on its way out of a wait for a ticket of this engine's.
+ */
+void ob__cycle_forget(ob_engine *engine) {
+  ob_engine *at;
+  size_t i;
+  pthread_mutex_lock(&graph);
+  for (at = waiting; at != NULL; at = at->next_waiting)
+    for (i = 0; i < at->waits_count; i++)
+      if (at->waits_for[i] == engine) at->waits_for[i] = NULL;
+  pthread_mutex_unlock(&graph);
+}
+
+void ob__cycle_in_child(void) {
+  pthread_mutex_init(&graph, NULL);
+  waiting = NULL;
 }

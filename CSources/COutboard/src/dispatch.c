@@ -1,10 +1,13 @@
 /* The drain: takes what is queued, runs it in bounded batches, delivers.
  *
  * A node's run function says what it is: a bare or full request, a lane, a
- * Swift job, the caller's own. Wakes of parked callers are collected and sent
- * at the end of the batch: the parkers were read before the RMWs, and outlive
+ * Swift job, the caller's own. Wakes of parked callers are collected for a few
+ * items: the parkers were read before the RMWs, and outlive
  * their threads. */
 #include "internal.h"
+
+/* Items that may run before an answered caller is woken. */
+#define WAKE_AGE 8
 
 /* --- Batches ----------------------------------------------------------------
  */
@@ -21,7 +24,7 @@ void ob__ready_append(ob_engine *engine, ob_node *node) {
 void ob__wake_flush(ob_engine *engine) {
   uint32_t i;
   for (i = 0; i < engine->wake_count; i++) ob__unpark(engine->wakes[i]);
-  engine->wake_count = 0;
+  engine->wake_count = engine->wake_age = 0;
 }
 
 void ob__wake_later(ob_engine *engine, ob__parker *parker) {
@@ -68,6 +71,8 @@ uint32_t ob__drain(ob_engine *engine) {
     engine->budget--;
     ob__exit_check(engine);
     node->run(node, (int)engine->drain_status);
+    if (engine->wake_count > 0 && ++engine->wake_age >= WAKE_AGE)
+      ob__wake_flush(engine);
 #ifdef OB_BREAK_BATCH
     if (engine->ready == NULL) grab(engine);
 #endif
@@ -283,10 +288,9 @@ static void first_time(ob_request *request, int status) {
 }
 
 /* The node came again: cancelled, ended or answered in the meantime. */
-static void again(ob_request *request) {
+static void again(ob_request *request, uint32_t state) {
   ob_engine *engine = request->engine;
   ob__full *full = ob__full_of(request);
-  uint32_t state = ob__load_acquire(&request->state);
   int gone = (state & OB__ANSWERED) && (state & OB__DONE);
   if ((state & OB__CANCEL) && (state & OB__HOOKED) && !gone &&
       full->on_cancel != NULL) {
@@ -311,7 +315,7 @@ void ob__request_run(ob_node *node, int status) {
    * the node again. */
   uint32_t old = ob__and_acq_rel(&request->state, ~OB__NODE);
   if (old & (OB__RUNNING | OB__POOLED))
-    again(request);
+    again(request, old);
   else
     first_time(request, status);
 }

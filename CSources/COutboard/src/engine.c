@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,15 +99,17 @@ static int make(ob_engine **out, const ob_engine_opts *opts) {
 }
 
 void ob__engine_free(ob_engine *engine) {
+  while (ob__load_acquire(&engine->pushers) != 0) sched_yield();
   ob__exit_unregister(engine);
   ob__shared_forget(engine);
+  ob__cycle_forget(engine);
   ob__lanes_retire(engine);
   ob__offload_free(engine);
   /* Not before: a pusher's late wake-up must not reach a stranger's file. */
   if (engine->wake_fd >= 0) close(engine->wake_fd);
   pthread_cond_destroy(&engine->life_cond);
   pthread_mutex_destroy(&engine->life_mutex);
-  free(engine);
+  if (!engine->uv_leaked) free(engine);
 }
 
 /* --- Threads ----------------------------------------------------------------
@@ -230,7 +233,10 @@ int ob__engine_run_start_hook(ob_engine *engine) {
   }
   engine->hook_pending = 1;
   status = ob_post(engine, run_start_hook, engine);
-  if (status != OB_OK) return status;
+  if (status != OB_OK) {
+    ob_start_done(&engine->token, status, NULL); /* it will not run */
+    return status;
+  }
   pthread_mutex_lock(&engine->life_mutex);
   while (!engine->token.answered &&
          ob__cond_wait(&engine->life_cond, &engine->life_mutex, deadline) ==
@@ -248,7 +254,7 @@ int ob__engine_run_start_hook(ob_engine *engine) {
   return OB_OK;
 }
 
-int ob_engine_start(ob_engine **out, const ob_engine_opts *opts) {
+static int start(ob_engine **out, const ob_engine_opts *opts) {
   static const ob_engine_opts defaults = OB_ENGINE_OPTS_INIT;
   ob_engine *engine = NULL;
   char text[256];
@@ -277,4 +283,10 @@ int ob_engine_start(ob_engine **out, const ob_engine_opts *opts) {
   text[sizeof text - 1] = '\0';
   ob_engine_dispose(engine); /* frees itself when the hook lets go */
   return ob__fail(rc, "%s", text);
+}
+
+int ob_engine_start(ob_engine **out, const ob_engine_opts *opts) {
+  int old = ob__cancel_off(), rc = start(out, opts);
+  ob__cancel_restore(old);
+  return rc;
 }

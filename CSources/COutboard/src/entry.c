@@ -1,6 +1,32 @@
 /* What every entry point checks before it does anything. */
 #include "internal.h"
 
+int ob__refuse_shutdown(const ob_engine *engine) {
+  return ob__fail(OB_ESHUTDOWN, "engine \"%s\" is stopping or stopped",
+                  engine->name);
+}
+
+int ob__refuse_broken(const ob_engine *engine) {
+  return ob__fail(OB_EBROKEN,
+                  "the wake-up descriptor of engine \"%s\" was closed by the "
+                  "host; descriptors from a plugin are not the host's to close",
+                  engine->name);
+}
+
+/* The text of a refused push. */
+int ob__refuse(const ob_engine *engine, int rc) {
+  switch (rc) {
+    case OB_ESHUTDOWN:
+      return ob__refuse_shutdown(engine);
+    case OB_EBROKEN:
+      return ob__refuse_broken(engine);
+    case OB_ENOMEM:
+      return ob__fail(rc, "no memory for a block of this thread's lane");
+    default:
+      return rc;
+  }
+}
+
 int ob__enter(ob_engine *engine) {
   if (OB_UNLIKELY(engine == NULL)) return ob__fail(OB_EINVAL, "engine is NULL");
 #ifndef OB_BREAK_FORK
@@ -8,11 +34,7 @@ int ob__enter(ob_engine *engine) {
     return ob__forked_slow(engine);
 #endif
   if (OB_UNLIKELY(ob__load_relaxed(&engine->broken) != 0))
-    return ob__fail(OB_EBROKEN,
-                    "the wake-up descriptor of engine \"%s\" was closed by the "
-                    "host; descriptors from a plugin are not the host's to "
-                    "close",
-                    engine->name);
+    return ob__refuse_broken(engine);
   return OB_OK;
 }
 

@@ -34,13 +34,17 @@ static void close_gate(ob_engine *engine) {
     ob__store_relaxed(&engine->halted, 1u); /* ended already */
 }
 
+/* Locks for each look: a handler that is awaited may need the registry. */
 static int all_halted(void) {
   ob_engine *engine;
+  int all = 1;
+  ob__registry_lock();
   for (engine = engines; engine != NULL; engine = engine->next_engine)
     if (engine->fork_word == ob__fork_word() && !ob__on_loop(engine) &&
         !ob__load_acquire(&engine->halted))
-      return 0;
-  return 1;
+      all = 0;
+  ob__registry_unlock();
+  return all;
 }
 
 static void at_exit(void) {
@@ -53,8 +57,8 @@ static void at_exit(void) {
   ob__registry_lock();
   for (engine = engines; engine != NULL; engine = engine->next_engine)
     if (engine->fork_word == ob__fork_word()) close_gate(engine);
-  while (!all_halted() && ob__now() < deadline) nanosleep(&look, NULL);
   ob__registry_unlock();
+  while (!all_halted() && ob__now() < deadline) nanosleep(&look, NULL);
 }
 
 static void arrange(void) {

@@ -28,6 +28,9 @@ static void in_parent(void) {
 static void in_child(void) {
   if (word == &fallback_word) ob__store_relaxed(word, 0u);
   ob__restart_in_child();
+  ob__cycle_in_child();
+  ob__shared_in_child();
+  ob__thread_in_child();
   ob__registry_unlock();
 }
 
@@ -59,10 +62,10 @@ int ob__fork_init(void) {
   return OB_OK;
 }
 
-/* An engine of another process image was used. */
+/* An engine of another process was used. */
 int ob__forked_slow(ob_engine *engine) {
-  if (engine->opts.fork_policy == OB_FORK_RESTART)
-    return ob__engine_restart(engine);
+  int rc = ob__engine_restart(engine);
+  if (rc != OB_EFORKED) return rc;
   return ob__fail(OB_EFORKED,
                   "engine \"%s\" was started before fork; start one in the "
                   "child, or set fork_policy to OB_FORK_RESTART",

@@ -36,6 +36,7 @@ ob__thread *ob__thread_self(void);
 /* The engine whose loop this thread runs, or NULL. */
 ob_engine *ob__loop_self(void);
 void ob__loop_enter(ob_engine *engine);
+void ob__thread_in_child(void);
 /* This thread's lane into engine; NULL when out of memory. */
 struct ob__lane *ob__lane_get(ob_engine *engine);
 /* Detaches every lane of a dead engine from its thread. */
@@ -89,6 +90,7 @@ struct ob_engine {
   uint32_t exiting;             /* exit(): nothing new starts */
   int32_t broken;               /* writing to wake_fd failed */
   int wake_fd;                  /* closed when the engine is freed */
+  uint32_t pushers;             /* threads inside ob__push_last */
   uint32_t credit_chunk;        /* credits a lane takes at once */
   ob_engine_opts opts;          /* as started; name points to name */
   char name[16];
@@ -113,6 +115,7 @@ struct ob_engine {
   uint64_t found;             /* items found by this drain */
   ob__parker *wakes[32];      /* unparked at the end of the batch */
   uint32_t wake_count;
+  uint32_t wake_age;   /* items run since the oldest was put there */
   uint32_t poll_every; /* batches between looks at timers and I/O */
   uint32_t poll_left;
   uint64_t poll_time; /* last look, ns */
@@ -153,8 +156,9 @@ struct ob_engine {
   ob_engine *next_engine;                   /* list for exit() */
   uint64_t r_submitted, r_refused, r_wakes; /* of ended threads */
   /* Wait graph lock (cycle.c): whom this loop waits for. */
-  ob_engine *const *waits_for;
+  ob_engine **waits_for; /* on the waiter's stack */
   size_t waits_count;
+  ob_engine *next_waiting; /* list of those that wait */
   uint64_t visit;
 
   struct ob__offload *offload;
@@ -171,6 +175,7 @@ struct ob_engine {
   int boot_status;  /* life_mutex: of the loop thread's set-up */
   int boot_errno;   /* life_mutex */
   int uv_closed;    /* life_mutex: uv may not be asked any more */
+  int uv_leaked;    /* the loop could not be closed: its memory stays */
   int started;      /* life_mutex: on_start answered 0, or there is none */
   int hook_pending; /* set before the hook is posted; token tells the rest */
   ob_node stop_node;
@@ -192,6 +197,19 @@ void ob__assert_loop(const ob_engine *engine, const char *function);
 /* entry.c */
 int ob__enter(ob_engine *engine);
 int ob__check_opts(const ob_call_opts *opts, int submit);
+/* Statuses with their texts. */
+int ob__refuse_shutdown(const ob_engine *engine);
+int ob__refuse_broken(const ob_engine *engine);
+int ob__refuse(const ob_engine *engine, int rc);
+/* A blocked call is no place to be cancelled in (pthread_cancel). */
+static inline int ob__cancel_off(void) {
+  int old;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+  return old;
+}
+static inline void ob__cancel_restore(int old) {
+  pthread_setcancelstate(old, NULL);
+}
 
 /* fork.c */
 int ob__fork_init(void);
@@ -204,6 +222,7 @@ void ob__restart_in_child(void);
 
 /* shared.c */
 void ob__shared_forget(ob_engine *engine);
+void ob__shared_in_child(void);
 
 /* engine.c, boot.c */
 int ob__engine_boot(ob_engine *engine);
@@ -252,7 +271,8 @@ int ob__room_take(struct ob__lane *lane, int nowait, uint64_t deadline);
 void ob__room_freed(ob_engine *engine);
 
 /* wake.c */
-int ob__wake(ob_engine *engine); /* 1: a system call was made */
+/* 1: a system call was made; 0: none needed; -1: the loop is out of reach. */
+int ob__wake(ob_engine *engine);
 
 /* spin.c */
 int ob__spin_caller(ob_engine *engine, ob__thread *self, const uint32_t *state);
@@ -266,8 +286,11 @@ void ob__wait_bare(ob_request *request, ob__thread *self);
 int ob__wait_ticket(ob_ticket *ticket, uint64_t relative);
 
 /* cycle.c */
-int ob__cycle_enter(ob_engine *const *targets, size_t count, const char *what);
+int ob__cycle_enter(ob_engine **targets, size_t count, const char *what);
 void ob__cycle_leave(void);
+/* The engine is about to be freed: nobody waits for it any more. */
+void ob__cycle_forget(ob_engine *engine);
+void ob__cycle_in_child(void);
 
 /* offload.c */
 int ob__offload_start(ob_engine *engine);

@@ -5,16 +5,22 @@
 #include "internal.h"
 
 void ob__lane_init(ob__lane *lane) {
-  ob_request *cache = lane->cache, *returned = lane->returned;
-  uint32_t size = lane->cache_size;
-  ob__block *spare = lane->spare;
-  *lane = (ob__lane){0};
-  lane->node.run = ob__lane_run;
-  /* Memory of requests and blocks serves the next thread. */
-  lane->cache = cache;
-  lane->cache_size = size;
-  lane->returned = returned;
-  lane->spare = spare;
+  /* cache, returned and spare stay: memory of requests and blocks serves the
+   * next thread, and late frees push onto returned at any time. */
+  lane->node = (ob_node){.run = ob__lane_run};
+  lane->tail_block = lane->head_block = NULL;
+  lane->tail_index = lane->head_index = 0;
+  ob__store_relaxed(&lane->tail, UINT64_C(0));
+  ob__store_relaxed(&lane->head, UINT64_C(0));
+  ob__store_relaxed(&lane->listed, UINT64_C(0));
+  ob__store_relaxed(&lane->unlisted, UINT64_C(0));
+  ob__store_relaxed(&lane->held, UINT64_C(0));
+  ob__store_relaxed(&lane->n_submitted, UINT64_C(0));
+  ob__store_relaxed(&lane->n_refused, UINT64_C(0));
+  ob__store_relaxed(&lane->n_wakes, UINT64_C(0));
+  ob__store_relaxed(&lane->quota, UINT64_C(0));
+  ob__store_relaxed(&lane->scheduled, 0u);
+  lane->ended = 0;
 }
 
 static ob__block *block_take(ob__lane *lane) {
@@ -45,7 +51,7 @@ static ob__entry *entry_next(ob__lane *lane) {
 int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg) {
   ob_engine *engine = lane->engine;
   ob__entry *entry = entry_next(lane);
-  int found;
+  int rc;
   if (OB_UNLIKELY(entry == NULL)) return OB_ENOMEM;
   entry->fn = fn;
   entry->arg = arg;
@@ -59,17 +65,13 @@ int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg) {
    * later and will see the tail. */
   if (ob__xchg_acq_rel(&lane->scheduled, 1u) != 0) return OB_OK;
 #endif
-  found = ob__queue_push(engine, &lane->node);
-  if (OB_LIKELY(found == OB__PUSH_AWAKE)) return OB_OK;
-  if (found == OB__PUSH_CLOSED) {
-    /* Nobody reads a lane that is not scheduled: the entry can be had back. */
-    lane->tail_index--;
-    ob__store_release(&lane->tail, lane->tail - 1);
-    ob__store_release(&lane->scheduled, 0u);
-    return OB_ESHUTDOWN;
-  }
-  ob__count(&lane->n_wakes, (uint64_t)ob__wake(engine));
-  return OB_OK;
+  rc = ob__push_or_undo(engine, &lane->node, &lane->n_wakes);
+  if (OB_LIKELY(rc == OB_OK)) return OB_OK;
+  /* Nobody reads a lane that is not scheduled: the entry can be had back. */
+  lane->tail_index--;
+  ob__store_release(&lane->tail, lane->tail - 1);
+  ob__store_release(&lane->scheduled, 0u);
+  return rc;
 }
 
 int ob__lane_idle(const ob__lane *lane) {
@@ -85,11 +87,7 @@ int ob__lane_idle(const ob__lane *lane) {
 }
 
 int ob__lane_push(ob__lane *lane, ob_node *node) {
-  int found = ob__queue_push(lane->engine, node);
-  if (OB_LIKELY(found == OB__PUSH_AWAKE)) return OB_OK;
-  if (found == OB__PUSH_CLOSED) return OB_ESHUTDOWN;
-  ob__count(&lane->n_wakes, (uint64_t)ob__wake(lane->engine));
-  return OB_OK;
+  return ob__push_or_undo(lane->engine, node, &lane->n_wakes);
 }
 
 uint64_t ob__lane_used(const ob__lane *lane) {

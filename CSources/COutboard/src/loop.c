@@ -9,6 +9,7 @@
 #define _GNU_SOURCE 1
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "internal.h"
 
 #define POLL_NS 20000u /* the longest that I/O waits for batches */
+#define LOOP_FDS 8     /* descriptors of a libuv loop, and one to spare */
 #define POLL_MOST 64u  /* batches between polls */
 
 /* --- Set-up -----------------------------------------------------------------
@@ -105,8 +107,24 @@ static void close_any(uv_handle_t *handle, void *arg) {
   if (!uv_is_closing(handle)) uv_close(handle, NULL);
 }
 
+/* uv_loop_init aborts the process when it gets some descriptors but not all. So
+ * try for as many first; a host that opens others meanwhile can still win the
+ * race. */
+static int probe_descriptors(void) {
+  int fds[LOOP_FDS], i, rc = 0;
+  for (i = 0; i < LOOP_FDS; i++) {
+    fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fds[i] >= 0) continue;
+    rc = -errno;
+    break;
+  }
+  while (i-- > 0) close(fds[i]);
+  return rc;
+}
+
 int ob__loop_open(ob_engine *engine) {
-  int rc = uv_loop_init(&engine->uv);
+  int rc = probe_descriptors();
+  if (rc == 0) rc = uv_loop_init(&engine->uv);
   if (rc != 0) return rc;
   /* For busy_ns: the time inside epoll_wait. */
   uv_loop_configure(&engine->uv, UV_METRICS_IDLE_TIME);
@@ -160,9 +178,9 @@ void ob__loop_close(ob_engine *engine) {
   ob__count(&engine->idle_ns, uv_metrics_idle_time(&engine->uv));
   engine->uv_closed = 1;
   pthread_mutex_unlock(&engine->life_mutex);
-  /* Fails with a uv request of the user's still pending: its loop is then left
-   * as it is, which leaks descriptors but harms nobody. */
-  uv_loop_close(&engine->uv);
+  /* Fails with a uv request of the user's still pending, which may come back to
+   * the loop: its memory and descriptors then stay. */
+  engine->uv_leaked = uv_loop_close(&engine->uv) != 0;
 }
 
 /* --- The loop ---------------------------------------------------------------
@@ -185,6 +203,16 @@ static void poll_now(ob_engine *engine) {
   engine->poll_left = engine->poll_every;
 }
 
+/* Whether it is time for a look. The clock is read at every fourth batch only,
+ * so that a row of fast batches does not pay for it. */
+static int poll_due(ob_engine *engine, uint32_t ran) {
+  if (engine->uv_touched || ran >= engine->opts.batch_limit ||
+      --engine->poll_left == 0)
+    return 1;
+  return (engine->poll_left & 3) == 0 &&
+         ob__now() - engine->poll_time > POLL_NS;
+}
+
 static void sleep_once(ob_engine *engine) {
   engine->sleep_allowed = 1;
   uv_run(&engine->uv, UV_RUN_ONCE);
@@ -203,9 +231,7 @@ void ob__loop_run(ob_engine *engine) {
         ob__stop_step(engine))
       return;
     if (ran > 0) {
-      if (engine->uv_touched || ran >= engine->opts.batch_limit ||
-          --engine->poll_left == 0)
-        poll_now(engine);
+      if (poll_due(engine, ran)) poll_now(engine);
       if (engine->ready != NULL || ob__spin_loop(engine)) continue;
     }
     if (engine->ready == NULL) sleep_once(engine);

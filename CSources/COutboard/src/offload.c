@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -74,6 +75,8 @@ static int waits(const ob__offload *pool, const ob_request *request) {
 /* Runs one job, unless it has ended while it waited. */
 static void run_job(ob_request *request) {
   uint32_t old = ob__load_acquire(&request->state);
+  if (ob__load_relaxed(&request->engine->exiting))
+    for (;;) pause(); /* nothing new starts */
   do {
     if (old & OB__DONE) {
       /* The loop must hear that no handler will answer. */
@@ -82,7 +85,9 @@ static void run_job(ob_request *request) {
       return;
     }
   } while (!ob__cas_weak_acq_rel(&request->state, &old, old | OB__RUNNING));
+  ob__request_ref(request); /* valid until the handler returns */
   request->handler(request, request->input, request->input_size, request->user);
+  ob__request_unref(request);
 }
 
 /* Under mutex: the next job, or NULL when this thread is to leave. */

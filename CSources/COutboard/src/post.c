@@ -11,7 +11,10 @@ static int post(ob_engine *engine, ob_post_fn fn, void *arg, int nowait) {
   if (OB_UNLIKELY(lane == NULL))
     return ob__fail(OB_ENOMEM, "ob_post: no memory for this thread's lane");
   rc = ob__room_take(lane, nowait, OB_FOREVER);
-  if (OB_LIKELY(rc == OB_OK)) rc = ob__lane_append(lane, fn, arg);
+  if (OB_LIKELY(rc == OB_OK)) {
+    rc = ob__lane_append(lane, fn, arg);
+    if (OB_UNLIKELY(rc != OB_OK)) ob__refuse(engine, rc);
+  }
   ob__count(rc == OB_OK ? &lane->n_submitted : &lane->n_refused, 1);
   return rc;
 }

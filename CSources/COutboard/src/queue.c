@@ -24,6 +24,31 @@ int ob__push_exempt(ob_engine *engine, ob_node *node) {
   return OB_OK;
 }
 
+int ob__push_last(ob_engine *engine, ob_node *node) {
+  int rc;
+  ob__add_relaxed(&engine->pushers, 1u);
+  rc = ob__push_exempt(engine, node);
+  /* Release: pairs with the acquire in ob__engine_free. */
+  ob__sub_acq_rel(&engine->pushers, 1u);
+  return rc;
+}
+
+int ob__push_or_undo(ob_engine *engine, ob_node *node, uint64_t *wakes) {
+  int found = ob__queue_push(engine, node), woke;
+  ob_node *mine = node;
+  if (OB_LIKELY(found == OB__PUSH_AWAKE)) return OB_OK;
+  if (found == OB__PUSH_CLOSED) return OB_ESHUTDOWN;
+  woke = ob__wake(engine);
+  if (OB_LIKELY(woke >= 0)) {
+    ob__count(wakes, (uint64_t)woke);
+    return OB_OK;
+  }
+  /* The loop cannot be woken. Alone in the list, the node can be had back;
+   * behind another it stays with that one, whose pusher was told. */
+  if (ob__cas_acq_rel(&engine->head, &mine, OB__SLEEPING)) return OB_EBROKEN;
+  return OB_OK;
+}
+
 ob_node *ob__queue_take(ob_engine *engine) {
   ob_node *node, *next, *first = NULL;
   if (ob__queue_empty(engine)) return NULL;

@@ -103,13 +103,20 @@ int ob__queue_empty(const ob_engine *engine);
 
 /* Push of an item that cannot be refused while the engine lives. */
 int ob__push_exempt(ob_engine *engine, ob_node *node);
+/* The same, of an item after which the engine may be stopped and freed at once:
+ * freeing waits for the pusher. */
+int ob__push_last(ob_engine *engine, ob_node *node);
+/* Push and wake: OB_OK, or OB_ESHUTDOWN or OB_EBROKEN with the node not queued.
+ * Counts the system calls made. */
+int ob__push_or_undo(ob_engine *engine, ob_node *node, uint64_t *wakes);
 
 void ob__lane_init(ob__lane *lane);
-/* Appends an entry and schedules the lane: OB_OK, OB_ENOMEM, OB_ESHUTDOWN. */
+/* Appends an entry and schedules the lane: OB_OK, OB_ENOMEM, OB_ESHUTDOWN,
+ * OB_EBROKEN. */
 int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg);
 /* 1: a node pushed now keeps this thread's order; else append it. */
 int ob__lane_idle(const ob__lane *lane);
-/* Pushes a node onto the list: OB_OK or OB_ESHUTDOWN. */
+/* Pushes a node onto the list, as ob__push_or_undo. */
 int ob__lane_push(ob__lane *lane, ob_node *node);
 /* Runs up to the engine's budget. */
 void ob__lane_run(ob_node *node, int status);

@@ -39,7 +39,9 @@ static void request_free(ob_request *request) {
   ob_request *seen;
   /* Only this thread could make the lane its own: a racing change cannot turn
    * the answer into yes. */
-  if (ob__load_relaxed(&lane->thread) == ob__thread_self()) {
+  ob__thread *owner = ob__load_relaxed(&lane->thread);
+  /* NULL owns nothing: ob__thread_self is NULL, too, when memory is short. */
+  if (owner != NULL && owner == ob__thread_self()) {
     if (lane->cache_size < CACHE_LIMIT) {
       lane->cache_size++;
       full->next = lane->cache;

@@ -53,6 +53,7 @@
 #define OB__DONE 0x040u
 #define OB__ANSWERED 0x080u
 #define OB__TAKEN 0x100u
+#define OB__CLAIMED 0x200u
 #define OB__EARLY_SHIFT 12
 #define OB__EARLY_MASK 0xf000u
 

@@ -23,15 +23,19 @@ static int take_chunk(ob_engine *engine, ob__lane *lane) {
 /* Returns what other lanes hold unused to the engine. */
 static void reclaim(ob_engine *engine, const ob__lane *mine) {
   ob__lane *lane;
-  uint64_t quota, used;
+  uint64_t quota, used, pushed;
   ob__registry_lock();
   for (lane = engine->lanes; lane != NULL; lane = lane->next_of_engine) {
     if (lane == mine) continue;
     quota = ob__load_relaxed(&lane->quota);
     used = ob__lane_used(lane);
     if (quota <= used) continue;
-    if (ob__cas_relaxed(&lane->quota, &quota, used))
-      ob__add_relaxed(&engine->credits, (int64_t)(quota - used));
+    if (!ob__cas_acq_rel(&lane->quota, &quota, used)) continue;
+    /* What its producer has pushed meanwhile keeps its credits. */
+    pushed = ob__lane_used(lane);
+    pushed = pushed <= used ? 0 : pushed < quota ? pushed - used : quota - used;
+    ob__add_relaxed(&lane->quota, pushed);
+    ob__add_relaxed(&engine->credits, (int64_t)(quota - used - pushed));
   }
   ob__registry_unlock();
 }
@@ -74,7 +78,11 @@ static int wait_for_room(ob_engine *engine, ob__lane *lane, uint64_t deadline) {
   while (!room_now(engine, lane)) {
     uint64_t now = ob__now(), until = now + STEAL_RETRY_NS;
     if (ob__load_relaxed(&engine->gate) != 0) {
-      rc = OB_ESHUTDOWN;
+      rc = ob__refuse_shutdown(engine);
+      break;
+    }
+    if (ob__load_relaxed(&engine->broken) != 0) {
+      rc = ob__refuse_broken(engine);
       break;
     }
     if (deadline != OB_FOREVER && now >= deadline) {
@@ -100,7 +108,7 @@ void ob__room_freed(ob_engine *engine) {
 static int full_queue(ob_engine *engine, ob__lane *lane, int nowait,
                       uint64_t deadline) {
   ob_engine *loop = ob__loop_self();
-  int rc;
+  int rc, enter;
   if (nowait)
     return ob__fail(OB_EAGAIN,
                     "the queue of engine \"%s\" holds its limit of "
@@ -111,12 +119,14 @@ static int full_queue(ob_engine *engine, ob__lane *lane, int nowait,
                     "the queue of engine \"%s\" is full, and its own loop "
                     "thread cannot wait for room; submit with OB_CALL_NOWAIT",
                     engine->name);
-  if (loop != NULL) {
+  /* Inside an ob_call the edge is there, and must stay. */
+  enter = loop != NULL && loop->waits_count == 0;
+  if (enter) {
     rc = ob__cycle_enter(&engine, 1, "wait for room");
     if (rc != OB_OK) return rc;
   }
   rc = wait_for_room(engine, lane, deadline);
-  if (loop != NULL) ob__cycle_leave();
+  if (enter) ob__cycle_leave();
   if (rc == OB_ETIMEDOUT)
     return ob__fail(rc, "no room in the queue of engine \"%s\" in time",
                     engine->name);
@@ -128,7 +138,7 @@ int ob__room_take(ob__lane *lane, int nowait, uint64_t deadline) {
   uint32_t gate = ob__load_relaxed(&engine->gate);
   if (OB_UNLIKELY(gate != 0) &&
       !(gate == OB__STOP_DRAIN && ob__on_loop(engine)))
-    return OB_ESHUTDOWN;
+    return ob__refuse_shutdown(engine);
 #ifdef OB_BREAK_LIMIT
   (void)nowait;
   (void)deadline;

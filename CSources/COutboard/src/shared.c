@@ -15,6 +15,11 @@ static int last_status;       /* mutex: of the last one */
 static char last_detail[256]; /* mutex */
 static uint32_t owner_word;   /* mutex: the process that all this is about */
 
+void ob__shared_in_child(void) {
+  pthread_mutex_init(&mutex, NULL);
+  pthread_cond_init(&changed, NULL);
+}
+
 void ob__shared_forget(ob_engine *engine) {
   pthread_mutex_lock(&mutex);
   if (shared == engine) shared = NULL;
@@ -50,15 +55,12 @@ static int start_locked(const ob_engine_opts *opts) {
 /* Waits for the start under way; its answer is ours. */
 static int await_start(void) {
   uint64_t mine = attempts;
-  int old;
-  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
   while (starting && attempts == mine) pthread_cond_wait(&changed, &mutex);
-  pthread_setcancelstate(old, NULL);
   if (last_status != OB_OK) return ob__fail(last_status, "%s", last_detail);
   return OB_OK;
 }
 
-int ob_engine_shared(ob_engine **out, const ob_engine_opts *opts) {
+static int get_shared(ob_engine **out, const ob_engine_opts *opts) {
   int rc = OB_OK;
   if (out == NULL) return ob__fail(OB_EINVAL, "ob_engine_shared: out is NULL");
   *out = NULL;
@@ -77,7 +79,15 @@ int ob_engine_shared(ob_engine **out, const ob_engine_opts *opts) {
     rc = ob__fail(OB_ESHUTDOWN,
                   "the shared engine was stopped; destroy it to "
                   "have the next call start a new one");
+  if (rc == OB_OK && shared == NULL)
+    rc = ob__fail(OB_ESHUTDOWN, "the shared engine has just been destroyed");
   if (rc == OB_OK) *out = shared;
   pthread_mutex_unlock(&mutex);
+  return rc;
+}
+
+int ob_engine_shared(ob_engine **out, const ob_engine_opts *opts) {
+  int old = ob__cancel_off(), rc = get_shared(out, opts);
+  ob__cancel_restore(old);
   return rc;
 }

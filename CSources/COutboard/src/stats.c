@@ -37,7 +37,7 @@ int ob_engine_stats(ob_engine *engine, ob_stats *out) {
                     : out == NULL  ? "out is NULL"
                                    : "begin with OB_STATS_INIT");
   rc = ob__enter(engine);
-  if (rc == OB_EFORKED) return rc;
+  if (rc != OB_OK && rc != OB_EBROKEN) return rc;
   memset(out, 0, sizeof *out);
   out->size = sizeof *out;
   /* Finished before accepted, so that the difference is never negative. */

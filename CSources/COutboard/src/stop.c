@@ -25,7 +25,9 @@ void ob__stop_run(ob_node *node, int status) {
   ob_engine *engine =
       (ob_engine *)((char *)node - offsetof(struct ob_engine, stop_node));
   (void)status;
-  ob__store_release(&engine->stop_node_busy, 0u);
+  /* Read-modify-write: who found 1 wrote engine->stop before, and the loop
+   * looks at it after. */
+  ob__xchg_acq_rel(&engine->stop_node_busy, 0u);
 }
 
 /* Running handlers see cancellation; what waits in the pool ends. */
@@ -73,6 +75,9 @@ int ob__stop_step(ob_engine *engine) {
   if (hook_open(engine)) return 0;
   if (!engine->hooks_done) {
     engine->hooks_done = 1;
+    /* Who passed the gate long ago and pushes now is refused, not run after
+     * on_stop. */
+    engine->drain_status = (uint32_t)OB_ESHUTDOWN;
     if (engine->opts.on_stop != NULL && has_started(engine))
       engine->opts.on_stop(engine, engine->opts.user);
     if (!ob__queue_empty(engine)) return 0;
@@ -159,7 +164,12 @@ static int await_end(ob_engine *engine, uint64_t deadline) {
 }
 
 static int wait_stopped(ob_engine *engine, uint64_t deadline_ns) {
-  uint64_t deadline = ob__deadline(deadline_ns);
+  /* exit() has halted the loop for good: a later exit handler's stop must not
+   * hold the process up. */
+  uint64_t deadline =
+      ob__deadline(ob__load_relaxed(&engine->exiting) && deadline_ns > 50000000u
+                       ? 50000000u
+                       : deadline_ns);
   int rc, on_other_loop = ob__loop_self() != NULL;
   ob__thread *self = ob__thread_self();
   if (on_other_loop) {
@@ -175,10 +185,10 @@ static int wait_stopped(ob_engine *engine, uint64_t deadline_ns) {
   return rc == OB_OK ? OB_OK : report(engine);
 }
 
-int ob_engine_stop(ob_engine *engine, int mode, uint64_t deadline_ns) {
+static int stop(ob_engine *engine, int mode, uint64_t deadline_ns) {
   ob__thread *self = ob__thread_self();
   int rc = ob__enter(engine);
-  if (rc == OB_EFORKED || rc == OB_EINVAL) return rc;
+  if (rc != OB_OK && rc != OB_EBROKEN) return rc;
   if (mode != OB_STOP_CANCEL && mode != OB_STOP_DRAIN)
     return ob__fail(OB_EINVAL, "ob_engine_stop: %d is no enum ob_stop_mode",
                     mode);
@@ -195,9 +205,15 @@ int ob_engine_stop(ob_engine *engine, int mode, uint64_t deadline_ns) {
   return wait_stopped(engine, deadline_ns);
 }
 
+int ob_engine_stop(ob_engine *engine, int mode, uint64_t deadline_ns) {
+  int old = ob__cancel_off(), rc = stop(engine, mode, deadline_ns);
+  ob__cancel_restore(old);
+  return rc;
+}
+
 #define DESTROY_NS UINT64_C(5000000000)
 
-int ob_engine_destroy(ob_engine *engine) {
+static int destroy(ob_engine *engine) {
   int rc;
   if (engine == NULL) return OB_OK;
 #ifndef OB_BREAK_FORK
@@ -217,8 +233,14 @@ int ob_engine_destroy(ob_engine *engine) {
   return OB_OK;
 }
 
+int ob_engine_destroy(ob_engine *engine) {
+  int old = ob__cancel_off(), rc = destroy(engine);
+  ob__cancel_restore(old);
+  return rc;
+}
+
 void ob_engine_dispose(ob_engine *engine) {
-  int exited;
+  int exited, old;
   if (engine == NULL || engine->fork_word != ob__fork_word()) return;
   pthread_mutex_lock(&engine->life_mutex);
   exited = engine->life == OB__EXITED;
@@ -229,6 +251,8 @@ void ob_engine_dispose(ob_engine *engine) {
   }
   pthread_mutex_unlock(&engine->life_mutex);
   if (!exited) return;
+  old = ob__cancel_off();
   if (engine->joined != 2) pthread_join(engine->thread, NULL);
   ob__engine_free(engine);
+  ob__cancel_restore(old);
 }

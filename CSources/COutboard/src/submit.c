@@ -87,7 +87,10 @@ int ob__submit_full(ob_request **out, ob__lane *lane, const ob_call_opts *opts,
     ob__full_of(request)->deadline = deadline;
     ob__full_of(request)->refs = 2; /* ours and the loop's */
     rc = push_full(lane, request);
-    if (rc != OB_OK) unmake_full(request);
+    if (rc != OB_OK) {
+      unmake_full(request);
+      ob__refuse(lane->engine, rc);
+    }
   }
   ob__count(rc == OB_OK ? &lane->n_submitted : &lane->n_refused, 1);
   *out = rc == OB_OK ? request : NULL;
@@ -147,7 +150,13 @@ int ob_ticket_poll(ob_ticket *ticket, int *status) {
 int ob_ticket_cancel(ob_ticket *ticket) {
   ob_request *request = (ob_request *)ticket;
   if (ticket == NULL) return ob__fail(OB_EINVAL, "ob_ticket_cancel: no ticket");
-  if (ob__load_acquire(&request->state) & OB__DONE) return OB_EALREADY;
+  if (ob__load_acquire(&request->state) & OB__DONE)
+    return ob__fail(OB_EALREADY, "ob_ticket_cancel: the call has ended");
+#ifndef OB_BREAK_FORK
+  if (request->engine->fork_word != ob__fork_word())
+    return ob__fail(OB_EFORKED,
+                    "ob_ticket_cancel: the call belongs to the parent process");
+#endif
   return ob__end_early(request, OB__END_CANCEL);
 }
 

@@ -66,7 +66,9 @@ static void lane_orphan(ob__lane *lane) {
   }
   /* In a fork child the lane is the parent's: leave it alone. */
   if (lane->engine->fork_word != ob__fork_word()) return;
-  if (!ob__lane_idle(lane) ||
+  /* A lane that ever held an entry may still be in the loop's hands, however
+   * idle it looks: the loop gives it back. */
+  if (lane->tail != 0 ||
       ob__load_relaxed(&lane->listed) != ob__load_acquire(&lane->unlisted))
     rc = ob__lane_append(lane, lane_last, lane);
   if (rc == OB_ESHUTDOWN) lane_retire_locked(lane);
@@ -127,6 +129,12 @@ ob__thread *ob__thread_self(void) {
   }
   tls_self = self;
   return self;
+}
+
+/* In a fork child: this thread is no loop's and no pool's any more. */
+void ob__thread_in_child(void) {
+  tls_loop = NULL;
+  if (tls_self != NULL) tls_self->pool = NULL;
 }
 
 /* --- Lanes -----------------------------------------------------------------
@@ -215,7 +223,9 @@ static void lane_retire_locked(ob__lane *lane) {
 
 void ob__lane_retire(ob__lane *lane) {
   ob__registry_lock();
-  lane_retire_locked(lane);
+  /* The ending thread appends and schedules under the lock: seen again here, a
+   * lane that it has queued is not given away; its next run comes back. */
+  if (ob__load_acquire(&lane->scheduled) == 0) lane_retire_locked(lane);
   ob__registry_unlock();
 }
 

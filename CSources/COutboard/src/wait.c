@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 void ob__block_begin(ob__thread *self) {
+  ob_engine *loop = ob__loop_self();
+  if (OB_UNLIKELY(loop != NULL)) ob__wake_flush(loop); /* they are answered */
   if (self->pool != NULL) ob__offload_blocked(self->pool, 1);
 }
 
@@ -140,13 +142,31 @@ static int enter_loop_wait(many *all) {
   return ob__cycle_enter(all->engines, count, "wait on tickets");
 }
 
+#ifndef OB_BREAK_FORK
+/* A call of the parent's will never end in a fork child. */
+static int check_fork(const many *all) {
+  size_t i;
+  for (i = 0; i < all->count; i++) {
+    const ob_request *request = &all->tickets[i]->full.base;
+    if (!is_done(request) && request->engine->fork_word != ob__fork_word())
+      return ob__fail(OB_EFORKED, "wait: the call belongs to the parent");
+  }
+  return OB_OK;
+}
+#endif
+
 static int wait_on(many *all, int want_all, uint64_t relative) {
-  int rc;
+  int rc = OB_OK;
   if (want_all ? all_done(all) : first_done(all) < all->count) return OB_OK;
-  rc = enter_loop_wait(all);
+#ifndef OB_BREAK_FORK
+  rc = check_fork(all);
+#endif
+  if (rc == OB_OK) rc = enter_loop_wait(all);
   if (rc != OB_OK) return rc;
   rc = wait_many(all, want_all, ob__deadline(relative));
   if (ob__loop_self() != NULL) ob__cycle_leave();
+  if (rc == OB_ETIMEDOUT)
+    return ob__fail(rc, "wait: not ended in time; the call goes on");
   return rc;
 }
 

@@ -24,10 +24,13 @@ int ob__wake(ob_engine *engine) {
     rc = syscall(SYS_write, engine->wake_fd, &one, sizeof one);
   } while (rc < 0 && errno == EINTR);
   /* EAGAIN: the counter is full, so a wake-up is pending. */
-  /* Anything else: the host has closed our descriptor. What was pushed stays
-   * accepted; every later entry is refused with OB_EBROKEN. */
-  if (OB_UNLIKELY(rc < 0 && errno != EAGAIN))
+  /* Anything else: the host has closed our descriptor. From here on every entry
+   * is refused with OB_EBROKEN. */
+  if (OB_UNLIKELY(rc < 0 && errno != EAGAIN)) {
     ob__store_relaxed(&engine->broken, errno);
+    errno = saved;
+    return -1;
+  }
   errno = saved;
   return 1;
 }

@@ -86,12 +86,13 @@ static int next_slot(const ob__wheel *wheel, uint32_t *level, uint32_t *slot,
     bits = now == 0 ? wheel->occupied[l]
                     : (wheel->occupied[l] >> now) |
                           (wheel->occupied[l] << (OB__WHEEL_SLOTS - now));
-    ahead = (uint32_t)__builtin_ctzll(bits);
+    /* Above level 0 the slot of now is a whole turn away: looked at last. */
+    if (l > 0) bits &= ~UINT64_C(1);
+    ahead = bits != 0 ? (uint32_t)__builtin_ctzll(bits) : OB__WHEEL_SLOTS;
     width = UINT64_C(1) << (l * BITS);
     *level = l;
     *slot = (now + ahead) & (uint32_t)MASK;
     *tick = (wheel->elapsed & ~(width - 1)) + ahead * width;
-    if (ahead == 0 && l > 0) *tick += OB__WHEEL_SLOTS * width;
     return 1;
   }
   return 0;
