@@ -1,44 +1,9 @@
 /* Answers: whoever races for a request, handler, threads, cancel or expiry, it
  * has exactly one outcome, and each result is taken or destroyed exactly once.
  */
-#include <sched.h>
-
-#include "harness.h"
+#include "probe.h"
 
 static int ran, refused, destroyed;
-
-static int get(const int *counter) {
-  return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
-}
-
-static void add(int *counter) {
-  __atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL);
-}
-
-static void count_destroy(void *data, size_t size, void *user) {
-  (void)data;
-  (void)size;
-  add(user);
-}
-
-static ob_result counted(int *counter) {
-  return ob_result_own(counter, sizeof *counter, count_destroy, counter);
-}
-
-static void handle_count(ob_request *request, void *input, size_t size,
-                         void *user) {
-  (void)input;
-  (void)size;
-  CHECK(ob_engine_current() == ob_request_engine(request));
-  if (user != NULL) add(user);
-  ob_complete(request, OB_OK, ob_result_none());
-}
-
-/* Returns when everything queued before has been run. */
-static void flush(ob_engine *engine) {
-  ob_call_opts opts = test_call(handle_count, NULL);
-  CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
-}
 
 static ob_ticket *submit(ob_engine *engine, ob_handler handler, void *user) {
   ob_call_opts opts = test_call(handler, user);
@@ -47,33 +12,25 @@ static ob_ticket *submit(ob_engine *engine, ob_handler handler, void *user) {
   return ticket;
 }
 
-/* A request that its handler has left unanswered. */
-static ob_request *keep(ob_engine *engine, ob_ticket **ticket) {
-  ob_request *kept = NULL, *seen;
-  *ticket = submit(engine, handle_keep, &kept);
-  while ((seen = __atomic_load_n(&kept, __ATOMIC_ACQUIRE)) == NULL)
-    sched_yield();
-  return seen;
-}
-
 static void handle_twice(ob_request *request, void *input, size_t size,
                          void *user) {
   (void)input;
   (void)size;
   (void)user;
-  CHECK_EQ(ob_complete(request, 1, counted(&destroyed)), OB_OK);
-  CHECK_FAILS(ob_complete(request, 2, counted(&refused)), OB_EALREADY, "once");
+  CHECK_EQ(ob_complete(request, 1, counted_result(&destroyed)), OB_OK);
+  CHECK_FAILS(ob_complete(request, 2, counted_result(&refused)), OB_EALREADY,
+              "once");
   add(&ran);
 }
 
 TEST(the_second_answer_is_refused) {
   ob_engine *engine = test_engine(NULL);
   ob_ticket *ticket;
-  ob_request *request = keep(engine, &ticket);
-  CHECK_EQ(ob_complete(request, 1, counted(&destroyed)), OB_OK);
-  CHECK_EQ(ob_complete(request, 2, counted(&refused)), OB_EALREADY);
+  ob_request *request = keep(engine, NULL, &ticket);
+  CHECK_EQ(ob_complete(request, 1, counted_result(&destroyed)), OB_OK);
+  CHECK_EQ(ob_complete(request, 2, counted_result(&refused)), OB_EALREADY);
   flush(engine);
-  CHECK_EQ(ob_complete(request, 3, counted(&refused)), OB_EALREADY);
+  CHECK_EQ(ob_complete(request, 3, counted_result(&refused)), OB_EALREADY);
   CHECK_EQ(ob_ticket_wait(ticket, OB_FOREVER, NULL), 1);
   ob_ticket_release(ticket);
   for (int i = 0; i < 4; i++) {
@@ -88,6 +45,11 @@ TEST(the_second_answer_is_refused) {
   CHECK_EQ(get(&refused), 0); /* what was refused is still the caller's */
 }
 
+static void spin(uint64_t turns) {
+  for (volatile uint64_t i = 0; i < turns; i++) {
+  }
+}
+
 /* A thread that answers what it finds in its mailbox. */
 typedef struct answerer {
   ob_request *mailbox;
@@ -99,13 +61,15 @@ typedef struct answerer {
 static void *run_answerer(void *arg) {
   answerer *a = arg;
   ob_request *request;
+  uint64_t seed = 1;
   while (!get(&a->quit)) {
     request = __atomic_exchange_n(&a->mailbox, NULL, __ATOMIC_ACQ_REL);
     if (request == NULL) {
       sched_yield();
       continue;
     }
-    a->rc = ob_complete(request, 8, counted(&a->destroyed));
+    spin(test_random(&seed) % 4000);
+    a->rc = ob_complete(request, 8, counted_result(&a->destroyed));
     add(&a->answered);
   }
   return NULL;
@@ -123,11 +87,6 @@ static void handle_mail(ob_request *request, void *input, size_t size,
 
 static void await_answers(answerer *a, int count) {
   while (get(&a->answered) < count) sched_yield();
-}
-
-static void spin(uint64_t turns) {
-  for (volatile uint64_t i = 0; i < turns; i++) {
-  }
 }
 
 /* One round: the call's end races its answer. early is the status of an end
@@ -163,9 +122,10 @@ TEST(cancel_races_the_answer) {
   int rounds = (int)test_ops(100000), cancelled = 0;
   a.thread = test_thread(run_answerer, &a);
   for (int i = 0; i < rounds; i++) {
+    int rc, started = get(&a.started);
     ob_ticket *ticket = submit(engine, handle_mail, &a);
-    int rc;
-    spin(test_random(&seed) % 20000);
+    while (i % 2 && get(&a.started) == started) sched_yield();
+    spin(test_random(&seed) % 3000);
     rc = ob_ticket_cancel(ticket);
     CHECK(rc == OB_OK || rc == OB_EALREADY);
     cancelled += rc == OB_OK;
@@ -241,7 +201,7 @@ static void *answer_ended(void *arg) {
     }
     spin(test_random(&seed) % 300);
     s->answered = 1;
-    CHECK_EQ(ob_complete(request, 8, counted(&s->result_destroyed)),
+    CHECK_EQ(ob_complete(request, 8, counted_result(&s->result_destroyed)),
              OB_ECANCELED);
   }
   return NULL;
@@ -284,8 +244,9 @@ TEST(two_threads_answer_and_one_wins) {
   a.thread = test_thread(run_answerer, &a);
   for (int i = 0; i < rounds; i++) {
     ob_ticket *ticket;
-    ob_request *request = keep(engine, &ticket);
-    ob_result mine = counted(&destroyed), theirs = counted(&a.destroyed), got;
+    ob_request *request = keep(engine, NULL, &ticket);
+    ob_result mine = counted_result(&destroyed),
+              theirs = counted_result(&a.destroyed), got;
     int rc;
     __atomic_store_n(&a.mailbox, request, __ATOMIC_RELEASE);
     spin(test_random(&seed) % 3000);
@@ -314,10 +275,10 @@ static void handle_both(ob_request *request, void *input, size_t size,
   int rc = 1;
   (void)input;
   (void)size;
-  if (a->started) rc = ob_complete(request, 9, counted(&destroyed));
+  if (a->started) rc = ob_complete(request, 9, counted_result(&destroyed));
   __atomic_store_n(&a->mailbox, request, __ATOMIC_RELEASE);
   await_answers(a, a->started + 1);
-  if (!a->started) rc = ob_complete(request, 9, counted(&destroyed));
+  if (!a->started) rc = ob_complete(request, 9, counted_result(&destroyed));
   a->kept = rc;
 }
 

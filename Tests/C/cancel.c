@@ -1,61 +1,15 @@
 /* Cancellation: queued work that is cancelled never runs; running work sees it
  * by its flag and by its hook, which runs once, on the loop, and never after
  * the answer. answer.c has the races. */
-#include <sched.h>
-
-#include "harness.h"
-
-#define MS UINT64_C(1000000)
+#include "probe.h"
 
 static int ran, hooked, destroyed, done_count, done_status;
-
-static int get(const int *counter) {
-  return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
-}
-
-static void add(int *counter) {
-  __atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL);
-}
-
-static void count_destroy(void *data, size_t size, void *user) {
-  (void)data;
-  (void)size;
-  add(user);
-}
-
-static ob_result counted(int *counter) {
-  return ob_result_own(counter, sizeof *counter, count_destroy, counter);
-}
-
-static void handle_count(ob_request *request, void *input, size_t size,
-                         void *user) {
-  (void)input;
-  (void)size;
-  CHECK(ob_engine_current() == ob_request_engine(request));
-  if (user != NULL) add(user);
-  ob_complete(request, OB_OK, ob_result_none());
-}
-
-/* Returns when everything queued before has been run. */
-static void flush(ob_engine *engine) {
-  ob_call_opts opts = test_call(handle_count, NULL);
-  CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
-}
 
 static ob_ticket *submit(ob_engine *engine, ob_handler handler, void *user) {
   ob_call_opts opts = test_call(handler, user);
   ob_ticket *ticket;
   CHECK_EQ(ob_submit(&ticket, engine, &opts), OB_OK);
   return ticket;
-}
-
-/* A request that its handler has left unanswered. */
-static ob_request *keep(ob_engine *engine, ob_ticket **ticket) {
-  ob_request *kept = NULL, *seen;
-  *ticket = submit(engine, handle_keep, &kept);
-  while ((seen = __atomic_load_n(&kept, __ATOMIC_ACQUIRE)) == NULL)
-    sched_yield();
-  return seen;
 }
 
 static void hook_count(ob_request *request, void *arg) {
@@ -103,7 +57,7 @@ TEST(cancelled_queued_work_never_runs) {
 
 static void hook_answer(ob_request *request, void *arg) {
   hook_count(request, arg);
-  CHECK_EQ(ob_complete(request, 42, counted(&destroyed)), OB_OK);
+  CHECK_EQ(ob_complete(request, 42, counted_result(&destroyed)), OB_OK);
 }
 
 static void handle_hook(ob_request *request, void *input, size_t size,
@@ -136,7 +90,7 @@ TEST(a_running_handler_sees_it_and_answers_for_itself) {
 TEST(the_hook_runs_once_however_often_it_is_asked) {
   ob_engine *engine = test_engine(NULL);
   ob_ticket *ticket;
-  ob_request *request = keep(engine, &ticket);
+  ob_request *request = keep(engine, NULL, &ticket);
   CHECK_EQ(ob_request_on_cancel(request, hook_count, &hooked), OB_OK);
   CHECK_EQ(ob_request_cancelled(request), 0);
   for (int i = 0; i < 10; i++) {
@@ -156,7 +110,7 @@ TEST(the_hook_runs_once_however_often_it_is_asked) {
 TEST(a_hook_set_after_the_cancel_does_not_run) {
   ob_engine *engine = test_engine(NULL);
   ob_ticket *ticket;
-  ob_request *request = keep(engine, &ticket);
+  ob_request *request = keep(engine, NULL, &ticket);
   CHECK_EQ(ob_ticket_cancel(ticket), OB_OK);
   CHECK_EQ(ob_request_on_cancel(request, hook_count, &hooked), OB_ECANCELED);
   CHECK_EQ(ob_complete(request, 3, ob_result_none()), OB_OK);
@@ -231,7 +185,7 @@ TEST(misuse_is_refused) {
   ob_engine *engine = test_engine(NULL);
   ob_call_opts opts = test_call(handle_sync, NULL);
   ob_ticket *ticket;
-  ob_request *request = keep(engine, &ticket);
+  ob_request *request = keep(engine, NULL, &ticket);
   CHECK_FAILS(ob_complete(NULL, OB_OK, ob_result_none()), OB_EINVAL, "request");
   CHECK_FAILS(ob_request_on_cancel(NULL, hook_count, NULL), OB_EINVAL,
               "request");

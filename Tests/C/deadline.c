@@ -1,45 +1,21 @@
 /* Deadlines: a stalled loop cannot hold a caller past its own, queued work that
  * is overdue never runs, a late answer is refused and its result destroyed
  * once, and submissions end on the loop's timer, never early. */
-#include "harness.h"
+#include "probe.h"
 
-#define MS UINT64_C(1000000)
 /* How late a deadline may be noticed on a busy machine. Stalls last longer. */
 #define LATE_NS (3000 * MS)
 #define STALL_NS (8000 * MS)
 
 /* --- Handlers and counters --- */
 
-static int ran, destroyed, hooked, done_count, done_status, flushed = 1;
+static int ran, destroyed, hooked, done_count, done_status;
 static ob_engine *destroyed_on;
 
-static int get(const int *counter) {
-  return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
-}
-
-static void add(int *counter) {
-  __atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL);
-}
-
-static void count_destroy(void *data, size_t size, void *user) {
-  (void)data;
-  (void)size;
+static void count_destroy_here(void *data, size_t size, void *user) {
   (void)user;
   destroyed_on = ob_engine_current();
-  add(&destroyed);
-}
-
-static ob_result counted_result(void) {
-  return ob_result_own(&destroyed, sizeof destroyed, count_destroy, NULL);
-}
-
-static void handle_count(ob_request *request, void *input, size_t size,
-                         void *user) {
-  (void)input;
-  (void)size;
-  (void)user;
-  add(&ran);
-  ob_complete(request, OB_OK, ob_result_none());
+  count_destroy(data, size, &destroyed);
 }
 
 /* Blocks the loop until *user is set, but never past STALL_NS, so that a caller
@@ -77,13 +53,6 @@ static void release(ob_ticket *ticket, int *gate) {
   ob_ticket_release(ticket);
 }
 
-/* Returns when everything queued by this thread so far has been run. */
-static void flush(ob_engine *engine) {
-  ob_call_opts opts = test_call(handle_stall, &flushed);
-  CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
-  __atomic_sub_fetch(&ran, 1, __ATOMIC_ACQ_REL);
-}
-
 static void check_in_time(uint64_t begin, uint64_t deadline) {
   uint64_t took = test_now() - begin;
   CHECK(took >= deadline);
@@ -97,7 +66,7 @@ TEST(a_stalled_loop_does_not_delay_a_caller) {
                                    OB_CALL_NOWAIT};
   static const uint64_t deadlines[] = {1, 100000, 5 * MS, 60 * MS};
   ob_engine *engine = test_engine(NULL);
-  ob_call_opts opts = test_call(handle_count, NULL);
+  ob_call_opts opts = test_call(handle_count, &ran);
   ob_result result;
   int gate = 0;
   ob_ticket *ticket = stall(engine, &gate);
@@ -117,7 +86,7 @@ TEST(a_stalled_loop_does_not_delay_a_caller) {
 
 TEST(a_waiter_ends_an_overdue_call_of_a_stalled_loop) {
   ob_engine *engine = test_engine(NULL);
-  ob_call_opts opts = test_call(handle_count, NULL);
+  ob_call_opts opts = test_call(handle_count, &ran);
   ob_ticket *overdue[2];
   size_t index = 9;
   uint64_t begin = test_now();
@@ -143,7 +112,7 @@ TEST(a_waiter_ends_an_overdue_call_of_a_stalled_loop) {
 
 TEST(overdue_queued_work_never_runs) {
   ob_engine *engine = test_engine(NULL);
-  ob_call_opts opts = test_call(handle_count, NULL);
+  ob_call_opts opts = test_call(handle_count, &ran);
   uint64_t due;
   int gate = 0;
   ob_ticket *ticket = stall(engine, &gate);
@@ -193,13 +162,14 @@ static void handle_late(ob_request *request, void *input, size_t size,
   while (!ob_request_cancelled(request) && test_now() < end) test_sleep_ms(1);
   CHECK(ob_request_cancelled(request));
   CHECK_EQ(ob_request_remaining(request), 0);
-  __atomic_store_n(&late_rc, ob_complete(request, OB_OK, counted_result()),
+  __atomic_store_n(&late_rc,
+                   ob_complete(request, OB_OK, counted_result(&destroyed)),
                    __ATOMIC_RELEASE);
 }
 
 static void answer_late(void *arg, int status) {
   (void)status;
-  late_rc = ob_complete(arg, OB_OK, counted_result());
+  late_rc = ob_complete(arg, OB_OK, counted_result(&destroyed));
 }
 
 /* Answers inside the handler, on the loop and on a pool thread. */
@@ -254,7 +224,7 @@ static void hook_answer(ob_request *request, void *arg) {
   CHECK(ob_engine_current() == ob_request_engine(request));
   CHECK_EQ(ob_request_cancelled(request), 1);
   CHECK_EQ(ob_request_remaining(request), 0);
-  CHECK_EQ(ob_complete(request, 7, counted_result()), OB_ECANCELED);
+  CHECK_EQ(ob_complete(request, 7, counted_result(&destroyed)), OB_ECANCELED);
   CHECK_EQ(get(&destroyed), 1);
   add(arg);
 }
@@ -380,7 +350,7 @@ TEST(a_handed_over_input_goes_after_the_answer) {
   int input = 1;
   opts.input = &input;
   opts.input_size = sizeof input;
-  opts.destroy = count_destroy;
+  opts.destroy = count_destroy_here;
   opts.user = &kept;
   opts.deadline_ns = 20 * MS;
   while (kept == NULL) {

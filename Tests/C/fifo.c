@@ -23,8 +23,7 @@ typedef struct stream {
 
 static stream streams[MOST_STREAMS];
 
-/* --- On the loop ------------------------------------------------------------
- */
+/* --- On the loop ---------------------------------------------------------- */
 
 static void arrive(uint64_t code) {
   stream *from = &streams[code >> NUMBER_BITS];
@@ -81,8 +80,7 @@ static void count_done(int status, ob_result *result, void *user) {
   from->answered++;
 }
 
-/* --- A producer -------------------------------------------------------------
- */
+/* --- A producer ----------------------------------------------------------- */
 
 typedef struct producer {
   pthread_t thread;
@@ -206,8 +204,7 @@ static void *produce(void *arg) {
   return NULL;
 }
 
-/* --- Runs -------------------------------------------------------------------
- */
+/* --- Runs ----------------------------------------------------------------- */
 
 static void check_stream(const stream *done) {
   CHECK_EQ(done->arrived, done->sent);
@@ -316,8 +313,7 @@ TEST(two_engines_batches_of_two) {
   run(4, test_ops(2e5), batch_2, 2);
 }
 
-/* --- Threads that end -------------------------------------------------------
- */
+/* --- Threads that end ----------------------------------------------------- */
 
 /* Lanes are given back with work queued, and serve the next thread at once.
  * Lengths around what the lane counts in: 64 entries between two looks at its

@@ -1,34 +1,17 @@
 /* Tickets: several threads may wait and one gets the result, an expired wait
  * leaves the call alive, a released ticket abandons it, waits over many tickets
  * of several engines, and tickets that outlive their engine. */
-#include <sched.h>
-
-#include "harness.h"
-
-#define MS UINT64_C(1000000)
+#include "probe.h"
 
 static int destroyed;
-
-static int get(const int *counter) {
-  return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
-}
-
-static void count_destroy(void *data, size_t size, void *user) {
-  (void)data;
-  (void)size;
-  __atomic_add_fetch((int *)user, 1, __ATOMIC_ACQ_REL);
-}
-
-static ob_result counted(void) {
-  return ob_result_own(&destroyed, sizeof destroyed, count_destroy, &destroyed);
-}
 
 static void handle_counted(ob_request *request, void *input, size_t size,
                            void *user) {
   (void)input;
   (void)size;
   CHECK(ob_engine_current() == ob_request_engine(request));
-  CHECK_EQ(ob_complete(request, *(int *)user, counted()), OB_OK);
+  CHECK_EQ(ob_complete(request, *(int *)user, counted_result(&destroyed)),
+           OB_OK);
 }
 
 static ob_ticket *submit(ob_engine *engine, ob_handler handler, void *user) {
@@ -36,14 +19,6 @@ static ob_ticket *submit(ob_engine *engine, ob_handler handler, void *user) {
   ob_ticket *ticket;
   CHECK_EQ(ob_submit(&ticket, engine, &opts), OB_OK);
   return ticket;
-}
-
-static ob_request *keep(ob_engine *engine, ob_ticket **ticket) {
-  ob_request *kept = NULL, *seen;
-  *ticket = submit(engine, handle_keep, &kept);
-  while ((seen = __atomic_load_n(&kept, __ATOMIC_ACQUIRE)) == NULL)
-    sched_yield();
-  return seen;
 }
 
 static void answer(ob_request *request, int status) {
@@ -74,7 +49,7 @@ TEST(several_threads_wait_and_one_gets_the_result) {
     waiter waiters[THREADS];
     pthread_t threads[THREADS];
     ob_ticket *ticket;
-    ob_request *request = keep(engine, &ticket);
+    ob_request *request = keep(engine, NULL, &ticket);
     int winners = 0, refused = 0;
     destroyed = 0;
     for (int i = 0; i < THREADS; i++) {
@@ -82,7 +57,7 @@ TEST(several_threads_wait_and_one_gets_the_result) {
       threads[i] = test_thread(run_waiter, &waiters[i]);
     }
     for (int i = 0; i < round % THREADS; i++) test_await(&waiters[i].waiting);
-    CHECK_EQ(ob_complete(request, 6, counted()), OB_OK);
+    CHECK_EQ(ob_complete(request, 6, counted_result(&destroyed)), OB_OK);
     for (int i = 0; i < THREADS; i++) {
       test_join(threads[i]);
       winners += waiters[i].result.size > 0;
@@ -103,8 +78,8 @@ TEST(several_threads_wait_and_one_gets_the_result) {
 TEST(an_expired_wait_leaves_the_call_alive) {
   ob_engine *engine = test_engine(NULL);
   ob_ticket *ticket;
-  ob_request *request = keep(engine, &ticket);
-  ob_result result = counted();
+  ob_request *request = keep(engine, NULL, &ticket);
+  ob_result result = counted_result(&destroyed);
   size_t index;
   for (uint64_t wait = 0; wait < 60 * MS; wait = wait * 2 + MS) {
     uint64_t begin = test_now();
@@ -116,7 +91,7 @@ TEST(an_expired_wait_leaves_the_call_alive) {
     CHECK_EQ(ob_ticket_poll(ticket, NULL), 0);
     CHECK_EQ(ob_request_cancelled(request), 0);
   }
-  CHECK_EQ(ob_complete(request, 11, counted()), OB_OK);
+  CHECK_EQ(ob_complete(request, 11, counted_result(&destroyed)), OB_OK);
   CHECK_EQ(ob_ticket_wait(ticket, 0, &result), 11);
   CHECK_EQ(result.size, sizeof(int));
   ob_result_free(&result);
@@ -128,10 +103,10 @@ TEST(an_expired_wait_leaves_the_call_alive) {
 TEST(a_released_ticket_abandons_its_call) {
   ob_engine *engine = test_engine(NULL);
   ob_ticket *ticket;
-  ob_request *request = keep(engine, &ticket);
+  ob_request *request = keep(engine, NULL, &ticket);
   ob_ticket_release(ticket);
   CHECK_EQ(ob_request_cancelled(request), 0); /* it goes on */
-  CHECK_EQ(ob_complete(request, OB_OK, counted()), OB_OK);
+  CHECK_EQ(ob_complete(request, OB_OK, counted_result(&destroyed)), OB_OK);
   test_stop(engine);
   CHECK_EQ(get(&destroyed), 1);
 }
@@ -180,7 +155,7 @@ TEST(the_callback_gets_the_result_and_the_ticket_the_status) {
   int status = 4;
   done d = {0, 0, OB_RESULT_INIT};
   ob_call_opts opts = test_call(handle_counted, &status);
-  ob_result result = counted();
+  ob_result result = counted_result(&destroyed);
   ob_ticket *ticket;
   opts.on_done = keep_done;
   opts.done_user = &d;
@@ -204,7 +179,7 @@ TEST(a_ticket_outlives_its_engine) {
   ob_engine *engine = test_engine(NULL);
   int status = 9, ended = 0;
   ob_ticket *answered = submit(engine, handle_counted, &status), *shut;
-  ob_request *request = keep(engine, &shut), *kept = request;
+  ob_request *request = keep(engine, NULL, &shut), *kept = request;
   ob_result result;
   size_t index = 0;
   CHECK_EQ(ob_ticket_wait(answered, OB_FOREVER, NULL), 9);
@@ -249,7 +224,7 @@ static void wait_for_many(ob_engine **engines, size_t count, uint64_t *seed) {
   answers a = {requests, first, count, &go};
   pthread_t thread;
   for (size_t i = 0; i < count; i++)
-    requests[i] = keep(engines[test_random(seed) % 2], &tickets[i]);
+    requests[i] = keep(engines[test_random(seed) % 2], NULL, &tickets[i]);
   CHECK_EQ(ob_wait_any(tickets, count, 0, &index), OB_ETIMEDOUT);
   CHECK_EQ(ob_wait_any(tickets, count, MS, &index), OB_ETIMEDOUT);
   CHECK_EQ(ob_wait_all(tickets, count, MS), OB_ETIMEDOUT);
@@ -284,7 +259,7 @@ TEST(waits_for_1_to_200_tickets_of_two_engines) {
 TEST(duplicates_and_the_lowest_index) {
   ob_engine *engine = test_engine(NULL);
   ob_ticket *a, *b, *list[70];
-  ob_request *first = keep(engine, &a), *second = keep(engine, &b);
+  ob_request *first = keep(engine, NULL, &a), *second = keep(engine, NULL, &b);
   size_t index = 99;
   for (int i = 0; i < 70; i++) list[i] = i % 2 ? a : b;
   CHECK_EQ(ob_wait_all(list, 70, MS), OB_ETIMEDOUT);
@@ -307,7 +282,7 @@ TEST(duplicates_and_the_lowest_index) {
 TEST(misuse_is_refused) {
   ob_engine *engine = test_engine(NULL);
   int status = 1;
-  ob_result result = counted();
+  ob_result result = counted_result(&destroyed);
   ob_ticket *ticket, *list[70] = {NULL};
   size_t index = 5;
   CHECK_FAILS(ob_ticket_wait(NULL, 0, &result), OB_EINVAL, "ticket");

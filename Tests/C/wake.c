@@ -36,8 +36,7 @@ typedef struct producer {
 
 static producer producers[MOST_PRODUCERS];
 
-/* --- The watchdog -----------------------------------------------------------
- */
+/* --- The watchdog --------------------------------------------------------- */
 
 static int finished;
 
@@ -74,8 +73,7 @@ static void *watch(void *arg) {
   return NULL;
 }
 
-/* --- Producer and loop ------------------------------------------------------
- */
+/* --- Producer and loop ---------------------------------------------------- */
 
 static void arrive(cell *payload) {
   producer *from = payload->producer;
@@ -154,8 +152,7 @@ static void *produce(void *arg) {
   return NULL;
 }
 
-/* --- Runs -------------------------------------------------------------------
- */
+/* --- Runs ----------------------------------------------------------------- */
 
 static void pin_loop(void *arg, int status) {
   CHECK_EQ(status, OB_OK);

@@ -82,10 +82,31 @@ static int call_bare(ob_engine *engine, ob__lane *lane,
   return rc;
 }
 
+/* The text of a call that Outboard ended. */
+static int explain(ob_engine *engine, ob_request *request, int rc) {
+  const char *name = request->name != NULL ? request->name : "a handler";
+  switch (rc) {
+    case OB_ETIMEDOUT:
+      return ob__fail(rc, "the deadline of the call of \"%s\" has passed",
+                      name);
+    case OB_EAGAIN:
+      return ob__fail(rc,
+                      "%u jobs wait for the pool of engine \"%s\": its "
+                      "limit",
+                      engine->opts.offload_queue, engine->name);
+    case OB_ESYSTEM:
+      return ob__fail(rc, "no thread for the pool of engine \"%s\"",
+                      engine->name);
+    default:
+      return ob__refuse(engine, rc);
+  }
+}
+
 /* The caller watches its own time, so that a stalled loop cannot hold it. */
 static int wait_full(ob_engine *engine, ob__lane *lane, ob_request *request,
                      ob_result *out) {
   uint64_t deadline = ob__full_of(request)->deadline;
+  uint32_t state;
   int rc = OB_OK;
 #ifdef OB_BREAK_DEADLINE
   deadline = OB_FOREVER; /* trust the loop to end it */
@@ -94,7 +115,9 @@ static int wait_full(ob_engine *engine, ob__lane *lane, ob_request *request,
     rc = ob__wait_request(request, deadline);
   if (rc == OB_ETIMEDOUT) ob__end_early(request, OB__END_TIMEOUT);
   ob__request_take(request, out);
-  return ob__request_status(request, ob__load_acquire(&request->state));
+  state = ob__load_acquire(&request->state);
+  rc = ob__request_status(request, state);
+  return state & OB__EARLY_MASK ? explain(engine, request, rc) : rc;
 }
 
 static int call_full(ob_engine *engine, ob__lane *lane,

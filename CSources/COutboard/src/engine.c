@@ -209,6 +209,7 @@ void ob_start_done(ob_start_token *token, int status, const char *text) {
   strncpy(token->text, text != NULL ? text : ob_strerror(status),
           sizeof token->text - 1);
   token->answered = 1;
+  engine->started = status == OB_OK && !engine->start_given_up;
   /* A loop that stops may be asleep, waiting for just this. */
   if (engine->stop != OB__STOP_NONE) ob__stop_begin(engine, engine->stop);
   pthread_cond_broadcast(&engine->life_cond);
@@ -244,7 +245,7 @@ int ob__engine_run_start_hook(ob_engine *engine) {
   }
   answered = engine->token.answered;
   status = engine->token.status;
-  engine->started = answered && status == OB_OK;
+  engine->start_given_up = !answered;
   pthread_mutex_unlock(&engine->life_mutex);
   if (!answered)
     return ob__fail(OB_ETIMEDOUT,

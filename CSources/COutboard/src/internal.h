@@ -118,8 +118,9 @@ struct ob_engine {
   uint32_t wake_age;   /* items run since the oldest was put there */
   uint32_t poll_every; /* batches between looks at timers and I/O */
   uint32_t poll_left;
-  uint64_t poll_time; /* last look, ns */
-  int32_t caller_cpu; /* of the last blocking caller */
+  uint64_t poll_time;  /* last look, ns */
+  uint32_t poll_items; /* run since the last look */
+  int32_t caller_cpu;  /* of the last blocking caller */
   int32_t spin_credit;
   uint32_t spin_probe;
   int uv_touched;           /* ob_uv_loop was used in this batch */
@@ -167,17 +168,18 @@ struct ob_engine {
   pthread_t thread;
   pthread_mutex_t life_mutex;
   pthread_cond_t life_cond;
-  int life;         /* life_mutex: enum ob__life */
-  int stop;         /* life_mutex for writing; loop reads relaxed */
-  int joined;       /* life_mutex: 0, 1 somebody joins, 2 joined */
-  int waiters;      /* life_mutex: threads inside stop */
-  int self_free;    /* life_mutex: dispose was called */
-  int boot_status;  /* life_mutex: of the loop thread's set-up */
-  int boot_errno;   /* life_mutex */
-  int uv_closed;    /* life_mutex: uv may not be asked any more */
-  int uv_leaked;    /* the loop could not be closed: its memory stays */
-  int started;      /* life_mutex: on_start answered 0, or there is none */
-  int hook_pending; /* set before the hook is posted; token tells the rest */
+  int life;           /* life_mutex: enum ob__life */
+  int stop;           /* life_mutex for writing; loop reads relaxed */
+  int joined;         /* life_mutex: 0, 1 somebody joins, 2 joined */
+  int waiters;        /* life_mutex: threads inside stop */
+  int self_free;      /* life_mutex: dispose was called */
+  int boot_status;    /* life_mutex: of the loop thread's set-up */
+  int boot_errno;     /* life_mutex */
+  int uv_closed;      /* life_mutex: uv may not be asked any more */
+  int uv_leaked;      /* the loop could not be closed: its memory stays */
+  int started;        /* life_mutex: on_start answered 0, or there is none */
+  int hook_pending;   /* set before the hook is posted; token tells the rest */
+  int start_given_up; /* life_mutex: the starter did not wait for the hook */
   ob_node stop_node;
   uint32_t stop_node_busy; /* 1 while queued; any thread */
   ob_node halt_node;

@@ -193,6 +193,7 @@ static void poll_now(ob_engine *engine) {
   if (engine->wheel.count > 0) ob__wheel_advance(&engine->wheel, ob__now());
   uv_run(&engine->uv, UV_RUN_NOWAIT);
   engine->uv_touched = 0;
+  engine->poll_items = 0;
   now = ob__now();
   /* Aim at POLL_NS between looks: shrink at once, grow slowly. */
   if (now - engine->poll_time > POLL_NS)
@@ -206,7 +207,8 @@ static void poll_now(ob_engine *engine) {
 /* Whether it is time for a look. The clock is read at every fourth batch only,
  * so that a row of fast batches does not pay for it. */
 static int poll_due(ob_engine *engine, uint32_t ran) {
-  if (engine->uv_touched || ran >= engine->opts.batch_limit ||
+  engine->poll_items += ran;
+  if (engine->uv_touched || engine->poll_items >= engine->opts.batch_limit ||
       --engine->poll_left == 0)
     return 1;
   return (engine->poll_left & 3) == 0 &&
@@ -218,6 +220,7 @@ static void sleep_once(ob_engine *engine) {
   uv_run(&engine->uv, UV_RUN_ONCE);
   engine->sleep_allowed = 0;
   engine->uv_touched = 0;
+  engine->poll_items = 0;
   engine->poll_time = ob__now();
   engine->poll_left = engine->poll_every;
 }

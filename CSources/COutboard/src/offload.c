@@ -74,9 +74,13 @@ static int waits(const ob__offload *pool, const ob_request *request) {
 
 /* Runs one job, unless it has ended while it waited. */
 static void run_job(ob_request *request) {
-  uint32_t old = ob__load_acquire(&request->state);
+  uint32_t old;
   if (ob__load_relaxed(&request->engine->exiting))
     for (;;) pause(); /* nothing new starts */
+  /* A cancelling stop ends what waits; it may not have come round to it. */
+  if (ob__load_relaxed(&request->engine->gate) == OB__STOP_CANCEL)
+    ob__end_early(request, OB__END_SHUTDOWN);
+  old = ob__load_acquire(&request->state);
   do {
     if (old & OB__DONE) {
       /* The loop must hear that no handler will answer. */
