@@ -14,40 +14,42 @@
 #include "harness.h"
 #include "outboard_uv.h"
 
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define OB_TEST_ASAN 1
+#endif
+#endif
+
 /* --- Counting ------------------------------------------------------------- */
 
-typedef struct counts {
-  uint64_t allocations, frees, writes, others;
-} counts;
+enum { ALLOCATIONS, FREES, WRITES, OTHERS, KINDS };
+static uint64_t total[KINDS]; /* any thread, atomic */
 
-static counts total; /* any thread, atomic */
+#define COUNT(kind) __atomic_add_fetch(&total[kind], 1, __ATOMIC_RELAXED)
 
-#define COUNT(field) __atomic_add_fetch(&total.field, 1, __ATOMIC_RELAXED)
+static uint64_t counted(int kind) {
+  return __atomic_load_n(&total[kind], __ATOMIC_RELAXED);
+}
+static void count_anew(void) {
+  int i;
+  for (i = 0; i < KINDS; i++) __atomic_store_n(&total[i], 0, __ATOMIC_RELAXED);
+}
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-int __real_posix_memalign(void **out, size_t alignment, size_t size);
+#define WRAP(type, name, parameters, arguments)         \
+  type __real_##name parameters;                        \
+  type __wrap_##name parameters {                       \
+    return COUNT(ALLOCATIONS), __real_##name arguments; \
+  }
+
+WRAP(void *, malloc, (size_t size), (size))
+WRAP(void *, calloc, (size_t count, size_t size), (count, size))
+WRAP(void *, realloc, (void *old, size_t size), (old, size))
+WRAP(int, posix_memalign, (void **out, size_t align, size_t size),
+     (out, align, size))
+
 void __real_free(void *memory);
-
-void *__wrap_malloc(size_t size) {
-  COUNT(allocations);
-  return __real_malloc(size);
-}
-void *__wrap_calloc(size_t count, size_t size) {
-  COUNT(allocations);
-  return __real_calloc(count, size);
-}
-void *__wrap_realloc(void *memory, size_t size) {
-  COUNT(allocations);
-  return __real_realloc(memory, size);
-}
-int __wrap_posix_memalign(void **out, size_t alignment, size_t size) {
-  COUNT(allocations);
-  return __real_posix_memalign(out, alignment, size);
-}
 void __wrap_free(void *memory) {
-  if (memory != NULL) COUNT(frees);
+  if (memory != NULL) COUNT(FREES);
   __real_free(memory);
 }
 
@@ -59,18 +61,8 @@ long __wrap_syscall(long number, ...) {
   va_start(args, number);
   for (i = 0; i < 6; i++) a[i] = va_arg(args, long);
   va_end(args);
-  if (number == SYS_write)
-    COUNT(writes);
-  else
-    COUNT(others);
+  COUNT(number == SYS_write ? WRITES : OTHERS);
   return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-}
-
-static counts now(void) {
-  return (counts){__atomic_load_n(&total.allocations, __ATOMIC_RELAXED),
-                  __atomic_load_n(&total.frees, __ATOMIC_RELAXED),
-                  __atomic_load_n(&total.writes, __ATOMIC_RELAXED),
-                  __atomic_load_n(&total.others, __ATOMIC_RELAXED)};
 }
 
 /* --- Engines -------------------------------------------------------------- */
@@ -80,9 +72,9 @@ static void always_park(ob_engine_opts *opts) {
 }
 
 static ob_engine *counted_engine(void (*change)(ob_engine_opts *)) {
-  CHECK_EQ(uv_replace_allocator(__wrap_malloc, __wrap_realloc, __wrap_calloc,
-                                __wrap_free),
-           0);
+  int rc = uv_replace_allocator(__wrap_malloc, __wrap_realloc, __wrap_calloc,
+                                __wrap_free);
+  CHECK_EQ(rc, 0);
   return test_engine(change);
 }
 
@@ -101,27 +93,23 @@ static void count_run(void *arg, int status) {
 }
 
 static void node_run(ob_node *node, int status) {
-  (void)node;
-  count_run(ob_engine_current(), status);
+  count_run(node != NULL ? ob_engine_current() : NULL, status);
 }
 
 static void handle_run(ob_request *request, void *input, size_t size,
                        void *user) {
-  (void)user;
-  CHECK_EQ(size, 0);
+  CHECK(size == 0 && user == NULL);
   count_run(input, OB_OK);
   CHECK_EQ(ob_complete(request, OB_OK, ob_result_none()), OB_OK);
 }
 
 /* Waits without a system call. */
 static void await_ran(uint64_t want) {
-  while (__atomic_load_n(&ran, __ATOMIC_ACQUIRE) < want) {
-  }
+  while (__atomic_load_n(&ran, __ATOMIC_ACQUIRE) < want) continue;
 }
 
 /* A post that posts itself again keeps the loop from sleeping. */
 static int awake, turns; /* atomic */
-
 static void stay_awake(void *arg, int status) {
   CHECK_EQ(status, OB_OK);
   __atomic_store_n(&turns, (turns + 1) & 0xffff, __ATOMIC_RELAXED);
@@ -129,23 +117,37 @@ static void stay_awake(void *arg, int status) {
     CHECK_EQ(ob_post(arg, stay_awake, arg), OB_OK);
 }
 
+/* It spins, as this thread does: on two processors, if there are two. */
+static void pin_and_stay(void *arg, int status) {
+  test_pin(0);
+  stay_awake(arg, status);
+}
 static void keep_awake(ob_engine *engine) {
   awake = 1;
-  CHECK_EQ(ob_post(engine, stay_awake, engine), OB_OK);
+  CHECK_EQ(ob_post(engine, pin_and_stay, engine), OB_OK);
   /* Until the loop's own lane has all the blocks it needs. */
   while (__atomic_load_n(&turns, __ATOMIC_RELAXED) < 1000) sched_yield();
 }
 
-static void let_sleep(void) {
+static void let_sleep(ob_engine *engine) {
+  uint64_t slept = stats_of(engine).sleeps;
   __atomic_store_n(&awake, 0, __ATOMIC_RELAXED);
+  while (stats_of(engine).sleeps == slept) sched_yield();
+}
+
+/* A refusal, so that the loop thread has its record: made when first needed. */
+static void warm_loop(void *arg, int status) {
+  count_run(arg, status);
+  CHECK_EQ(ob_post(NULL, count_run, arg), OB_EINVAL);
 }
 
 /* Puts more requests into this thread's cache than it ever uses at once. */
-static void fill_cache(ob_engine *engine) {
+static void warm_up(ob_engine *engine) {
   ob_call_opts opts = test_call(handle_run, NULL);
   ob_ticket *tickets[8];
   int i;
   opts.input = engine;
+  CHECK_EQ(ob_post(engine, warm_loop, engine), OB_OK);
   for (i = 0; i < 8; i++)
     CHECK_EQ(ob_submit(&tickets[i], engine, &opts), OB_OK);
   CHECK_EQ(ob_wait_all(tickets, 8, OB_FOREVER), OB_OK);
@@ -156,11 +158,10 @@ static void fill_cache(ob_engine *engine) {
 
 /* One of each way to submit, and then all of them have run. */
 static void submit_each(ob_engine *engine) {
-  static ob_node node;
+  static ob_node node = {NULL, node_run};
   ob_call_opts opts = test_call(handle_run, NULL);
   ob_ticket *ticket;
   uint64_t before = ran;
-  node.run = node_run;
   opts.input = engine;
   CHECK_EQ(ob_post(engine, count_run, engine), OB_OK);
   CHECK_EQ(ob_submit(&ticket, engine, &opts), OB_OK);
@@ -175,65 +176,59 @@ static void submit_each(ob_engine *engine) {
 
 TEST(no_system_call_while_the_loop_is_awake) {
   ob_engine *engine = counted_engine(NULL);
-  uint64_t i, rounds = test_ops(1e5), sleeps, wakes;
-  counts before, after;
+  uint64_t i, rounds = test_ops(1e4), sleeps, wakes;
+  test_pin(1);
   keep_awake(engine);
-  fill_cache(engine);
+  warm_up(engine);
   for (i = 0; i < 300; i++) submit_each(engine);
   sleeps = stats_of(engine).sleeps;
   wakes = stats_of(engine).wakes_written;
-  before = now();
+  count_anew();
   for (i = 0; i < rounds; i++) submit_each(engine);
-  after = now();
-  CHECK_EQ(after.writes - before.writes, 0);
-  CHECK_EQ(after.others - before.others, 0);
-  CHECK_EQ(after.allocations - before.allocations, 0);
+  CHECK_EQ(counted(WRITES), 0);
+  CHECK_EQ(counted(OTHERS), 0);
+  CHECK_EQ(counted(ALLOCATIONS), 0);
   CHECK_EQ(stats_of(engine).sleeps, sleeps);
   CHECK_EQ(stats_of(engine).wakes_written, wakes);
-  let_sleep();
+  let_sleep(engine);
   test_stop(engine);
 }
 
-/* The loop has gone to sleep for the nth time. */
-static void await_sleep(ob_engine *engine, uint64_t n) {
-  while (stats_of(engine).sleeps < n) sched_yield();
+/* The loop has gone to sleep once more than it was woken. */
+static void await_sleep(ob_engine *engine) {
+  while (stats_of(engine).sleeps <= counted(WRITES)) sched_yield();
 }
 
-/* Each sleep is ended by exactly one write, whatever is pushed onto it, and by
- * as many threads as may be; the last one lasts. */
+/* Each sleep is ended by exactly one write, whatever is pushed after; the last
+ * one lasts. */
 TEST(one_write_per_sleep) {
   ob_engine *engine = counted_engine(always_park);
-  uint64_t rounds = test_ops(2e4), i, k, first = now().writes, writes;
+  uint64_t rounds = test_ops(2e4), i, k, writes;
+  ob_stats stats;
   for (i = 0; i < rounds; i++) {
-    await_sleep(engine, now().writes - first + 1);
+    await_sleep(engine);
     for (k = 0; k < 1 + i % 5; k++)
       CHECK_EQ(ob_post(engine, count_run, engine), OB_OK);
   }
-  await_sleep(engine, now().writes - first + 1);
-  writes = now().writes - first;
+  await_sleep(engine);
+  writes = counted(WRITES);
   CHECK(writes >= rounds);
-  CHECK_EQ(stats_of(engine).sleeps, writes + 1);
-  CHECK_EQ(stats_of(engine).wakes_written, writes);
-  CHECK_EQ(stats_of(engine).wakes_avoided, stats_of(engine).submitted - writes);
+  stats = stats_of(engine);
+  CHECK_EQ(stats.sleeps, writes + 1);
+  CHECK_EQ(stats.wakes_written, writes);
+  CHECK_EQ(stats.wakes_avoided, stats.submitted - writes);
   test_stop(engine);
 }
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
 /* The sanitizers ask the kernel for things of their own. */
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+#if !defined(__SANITIZE_THREAD__) && !defined(OB_TEST_ASAN)
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 
 static int trapped, first_trapped, done; /* atomic */
-
 static void on_sigsys(int signal, siginfo_t *info, void *context) {
-  (void)signal;
-  (void)context;
+  CHECK(signal == SIGSYS && context != NULL);
   if (__atomic_fetch_add(&trapped, 1, __ATOMIC_RELAXED) == 0)
     __atomic_store_n(&first_trapped, info->si_syscall, __ATOMIC_RELAXED);
 }
@@ -257,18 +252,17 @@ static void forbid_system_calls(void) {
 }
 
 static void *submit_without_kernel(void *engine) {
-  uint64_t i, rounds = test_ops(1e5);
-  fill_cache(engine);
+  uint64_t i, rounds = test_ops(1e4);
+  test_pin(1);
+  warm_up(engine);
   for (i = 0; i < 300; i++) submit_each(engine);
   forbid_system_calls();
   for (i = 0; i < rounds; i++) submit_each(engine);
   __atomic_store_n(&done, 1, __ATOMIC_RELEASE);
-  while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) == 1) {
-  }
+  while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) == 1) continue;
   getppid(); /* the trap works */
   __atomic_store_n(&done, 3, __ATOMIC_RELEASE);
-  while (done != 4) { /* it cannot even end */
-  }
+  await_ran(UINT64_MAX); /* it cannot even end */
   return NULL;
 }
 
@@ -285,6 +279,7 @@ TEST(no_system_call_of_any_kind) {
   while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) < 3) test_sleep_ms(1);
   CHECK_EQ(trapped, 1);
   CHECK_EQ(first_trapped, SYS_getppid);
+  let_sleep(engine);
 }
 #endif
 
@@ -293,44 +288,57 @@ TEST(no_system_call_of_any_kind) {
 /* Exactly so many allocations, and as many frees, per turn: with callers that
  * spin, and with callers that always park. */
 static void allocates(void (*turn)(ob_engine *, int), uint64_t each) {
-  static void (*const modes[])(ob_engine_opts *) = {NULL, always_park};
-  uint64_t rounds = test_ops(2e4), i, mode;
-  for (mode = 0; mode < 2; mode++) {
-    ob_engine *engine = counted_engine(modes[mode]);
+  uint64_t rounds = test_ops(2e4), i, parked;
+  for (parked = 0; parked < 2; parked++) {
+    ob_engine *engine = counted_engine(parked ? always_park : NULL);
     ob_call_opts opts = test_call(handle_run, NULL);
-    counts before, after;
     opts.input = engine;
-    fill_cache(engine);
+    warm_up(engine);
     for (i = 0; i < 600; i++) turn(engine, (int)i);
     CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
-    before = now();
+    count_anew();
     for (i = 0; i < rounds; i++) turn(engine, (int)i);
     CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK); /* all frees are done */
-    after = now();
-    CHECK_EQ(after.allocations - before.allocations, each * rounds);
-    CHECK_EQ(after.frees - before.frees, each * rounds);
+    CHECK_EQ(counted(ALLOCATIONS), each * rounds);
+    CHECK_EQ(counted(FREES), each * rounds);
     test_stop(engine);
   }
 }
 
+/* What a call is made with, and the size of its input and answer. */
 static uint32_t flags;
 static uint64_t deadline = OB_FOREVER;
+static size_t bytes = OB_RESULT_INLINE;
+
+static void handle_echo(ob_request *request, void *input, size_t size,
+                        void *user) {
+  CHECK(ob_engine_current() == user);
+  ob_complete(request, OB_OK, ob_result_copy(input, size));
+}
 
 static void call(ob_engine *engine, int number) {
-  ob_call_opts opts = test_call(handle_increment, NULL);
+  char input[64];
+  ob_call_opts opts = test_call(handle_echo, engine);
   ob_result result;
-  opts.input = &number;
-  opts.input_size = sizeof number;
+  memset(input, number & 127, sizeof input);
+  opts.input = input;
+  opts.input_size = bytes;
   opts.flags = flags;
   opts.deadline_ns = deadline;
   CHECK_EQ(ob_call(engine, &opts, &result), OB_OK);
-  CHECK_EQ(*(const int *)ob_result_data(&result), number + 1);
+  CHECK_EQ(result.size, bytes);
+  CHECK(memcmp(ob_result_data(&result), input, bytes) == 0);
   ob_result_free(&result);
 }
 
 TEST(synchronous_calls_allocate_nothing) {
   flags = OB_CALL_SYNC;
   allocates(call, 0);
+}
+TEST(a_result_above_32_bytes_is_one_allocation) {
+  flags = OB_CALL_SYNC;
+  bytes = OB_RESULT_INLINE + 1;
+  allocates(call, 1);
 }
 TEST(asynchronous_handlers_allocate_nothing) {
   allocates(call, 0);
@@ -380,45 +388,12 @@ TEST(posts_allocate_nothing) {
 TEST(posts_that_pile_up_allocate_blocks) {
   ob_engine *engine = counted_engine(NULL);
   test_blocker blocker;
-  counts before;
   int i;
   test_block_loop(engine, &blocker);
-  before = now();
+  count_anew();
   for (i = 0; i < 255 * 100; i++)
     CHECK_EQ(ob_post(engine, count_run, engine), OB_OK);
-  CHECK_EQ(now().allocations - before.allocations, 100);
+  CHECK_EQ(counted(ALLOCATIONS), 100);
   test_unblock_loop(&blocker);
   test_stop(engine);
-}
-
-/* 32 bytes of result travel in the struct; 33 are a copy. */
-static void handle_size(ob_request *request, void *input, size_t size,
-                        void *user) {
-  CHECK_EQ(size, 64);
-  ob_complete(request, OB_OK, ob_result_copy(input, *(size_t *)user));
-}
-
-static size_t bytes;
-
-static void call_for_bytes(ob_engine *engine, int number) {
-  char input[64];
-  ob_call_opts opts = test_call(handle_size, &bytes);
-  ob_result result;
-  memset(input, number & 127, sizeof input);
-  opts.input = input;
-  opts.input_size = sizeof input;
-  opts.flags = OB_CALL_SYNC;
-  CHECK_EQ(ob_call(engine, &opts, &result), OB_OK);
-  CHECK_EQ(result.size, bytes);
-  CHECK(memcmp(ob_result_data(&result), input, bytes) == 0);
-  ob_result_free(&result);
-}
-
-TEST(small_results_allocate_nothing) {
-  bytes = 32;
-  allocates(call_for_bytes, 0);
-}
-TEST(a_copied_result_is_one_allocation) {
-  bytes = 33;
-  allocates(call_for_bytes, 1);
 }

@@ -37,6 +37,13 @@ static inline void await_count(const int *counter, int count,
   }
 }
 
+/* ThreadSanitizer's own thread, from the first pthread_create on. */
+#ifdef __SANITIZE_THREAD__
+#define TOOL_THREADS 1
+#else
+#define TOOL_THREADS 0
+#endif
+
 /* Needs no descriptor: there may be none. */
 static inline int count_threads(void) {
   struct stat stat_of;
@@ -70,10 +77,7 @@ static inline void check_at_rest(const rest *before) {
 }
 
 static inline rest measure_rest(void) {
-  rest now = {count_threads(), 0};
-#ifdef __SANITIZE_THREAD__
-  now.threads++; /* its own, from the first pthread_create on */
-#endif
+  rest now = {count_threads() + TOOL_THREADS, 0};
   test_stop(test_engine(NULL));
   now.files = count_files();
   check_at_rest(&now);

@@ -41,8 +41,9 @@ command -v "${SPIN%% *}" >/dev/null 2>&1 ||
 command -v "${CC%% *}" >/dev/null 2>&1 ||
   die "C compiler '$CC' not found. Install one (apt-get install gcc) or set CC."
 build=${OB_BUILD:-$here/../../build/models}
-mkdir -p "$build" && build=$(cd "$build" && pwd -P) ||
-  die "cannot create '$build'. Set OB_BUILD to a directory that can be written."
+mkdir -p "$build" 2>/dev/null
+build=$(cd "$build" 2>/dev/null && pwd -P) ||
+  die "cannot write to '${OB_BUILD:-build/models}'. Set OB_BUILD elsewhere."
 limit=()
 if command -v timeout >/dev/null 2>&1; then
   limit=(timeout "${OB_MODEL_SECONDS:-300}")
@@ -59,7 +60,7 @@ wanted() {
 
 # Builds and runs one verifier in the current directory: log, maybe a trail.
 search() {
-  local kind=$1 model=$2 opt=-O2 pan=(./pan -m20000)
+  local kind=$1 model=$2 opt=-O1 pan=(./pan -m20000)
   shift 2
   local cflags=(-w -DCOLLAPSE -DNOFAIR -DMEMLIM=2048)
   if [ "$kind" = cycles ]; then
@@ -90,7 +91,7 @@ verdict() {
     ! grep -q '^Full statespace search' log; then
     echo broken
   elif [ "$kind" = cycles ]; then
-    if grep -q 'non-progress cycles.*+' log; then echo pass; else echo broken; fi
+    grep -q 'non-progress cycles.*+' log && echo pass || echo broken
   elif grep -q 'assertion violations.*+' log &&
     grep -q 'invalid end states.*+' log; then
     echo pass
@@ -104,7 +105,8 @@ one() {
   local kind=$1 name=$2 model=$3 mm=$4 want=$5 how=$1 dir got status states secs
   shift 5
   dir=$build/$name-$mm
-  rm -rf "$dir" && mkdir -p "$dir" || die "cannot write to '$dir'."
+  rm -rf "$dir"
+  mkdir -p "$dir" || die "cannot write to '$dir'."
   [ "$kind" = safety ] && [ "$want" != pass ] && how=fails
   (cd "$dir" && search "$how" "$model" "-D$mm" "$@") >"$dir/log" 2>&1
   status=$?
@@ -116,6 +118,7 @@ one() {
     "$name" "$mm" "$want" "$got" "${states:--}" "${secs:--}"
   rm -f pan pan.?
   if [ -f "$model.pml.trail" ]; then
+    # shellcheck disable=SC2016 # $0 is the replay's own
     printf '#!/bin/sh\ncd "$(dirname "$0")" && exec %s -k %s -D%s %s "%s"\n' \
       "$SPIN" "$model.pml.trail" "$mm" "$*" "$here/$model.pml" >replay.sh
   fi
@@ -130,7 +133,7 @@ one() {
 
 # row KIND NAME MODEL 'SC TSO PSO' [FLAGS]: expected outcomes, '-' for no run.
 row() {
-  local kind=$1 name=$2 model=$3 expected mm
+  local kind=$1 name=$2 model=$3 expected mm want
   read -ra expected <<<"$4"
   shift 4
   used="$used$* "
@@ -148,8 +151,7 @@ cycles() { row cycles "$@"; }
 . "$here/runs.sh"
 
 # A mutation that nobody runs proves nothing.
-for mut in $(grep -ho 'MUT_[A-Z_]*' "$here"/*.pml "$here"/common/*.pml | sort -u)
-do
+while read -r mut; do
   case $used in
   *"-D$mut "*) ;;
   *)
@@ -157,7 +159,7 @@ do
     failed=$((failed + 1))
     ;;
   esac
-done
+done < <(grep -ho 'MUT_[A-Z_]*' "$here"/*.pml "$here"/common/*.pml | sort -u)
 
 echo "models: $passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -35,13 +35,14 @@ safety lane-clear-blind lane 'stuck stuck -' -DMUT_CLEAR_BLIND
 safety lane-list-always lane 'assert assert -' -DNP=1 -DMUT_LIST_ALWAYS
 safety lane-tail-only lane 'assert assert -' -DNP=1 -DMUT_TAIL_ONLY
 safety lane-carry-tail lane 'assert assert -' -DNP=1 -DMUT_CARRY_TAIL
-safety lane-next-late lane 'assert assert -' -DMUT_NEXT_LATE
+safety lane-next-late lane 'assert assert -' -DNP=1 -DMUT_NEXT_LATE
 safety lane-peek lane 'stuck stuck -' -DMUT_PEEK
 safety lane-draft lane 'assert assert -' -DNP=1 -DK=4 -DBATCH=2 -DLANE_DRAFT
-safety lane-draft-setback lane 'assert assert -' -DLANE_DRAFT -DMUT_SETBACK_STORE
+safety lane-draft-setback lane 'assert assert -' -DLANE_DRAFT \
+  -DMUT_SETBACK_STORE
 
 # STOP
-S='-DDIRECT -DNP=1 -DK=2 -DSTOPPERS=1'
+S=(-DDIRECT -DNP=1 -DK=2 -DSTOPPERS=1)
 safety stop stop 'pass pass -' -DDIRECT -DNP=2 -DK=2 -DK1=1 -DSTOPPERS=1 \
   -DLOOPSTOPS=0 -DNAPS=0
 safety stop-no-gate stop 'pass pass -' -DDIRECT -DNP=2 -DK=2 -DK1=1 \
@@ -54,20 +55,21 @@ safety stop-1-submitter stop 'pass pass -' -DDIRECT -DNP=1 -DK=2 -DSTOPPERS=2
 safety stop-3-items stop 'pass pass -' -DDIRECT -DNP=1 -DK=3 -DSTOPPERS=1 \
   -DLOOPSTOPS=0
 safety stop-buffered stop 'pass pass pass' -DNP=1 -DK=2 -DSTOPPERS=1
-safety stop-wake-directly stop 'pass pass -' -DDIRECT -DNP=2 -DK=1 -DSTOPPERS=1 \
-  -DLOOPSTOPS=0 -DOFFLOADS=2 -DOFFTHREADS=2 -DNAPS=0 -DWAKE_DIRECTLY
-cycles stop-cycles stop 'pass pass -' $S
-safety stop-gate-only stop 'stuck stuck -' $S -DMUT_GATE_ONLY
-safety stop-ignore-running stop 'assert assert -' $S -DMUT_IGNORE_RUNNING
-safety stop-running-early stop 'assert assert -' $S -DMUT_RUNNING_EARLY
-safety stop-no-take-back stop 'assert assert -' $S -DMUT_NO_TAKE_BACK
-safety stop-close-store stop 'stuck stuck -' $S -DMUT_CLOSE_STORE
-safety stop-unsettled stop 'assert assert -' $S -DMUT_UNSETTLED
-cycles stop-spin stop 'cycle cycle -' $S -DMUT_SPIN_STOP
+safety stop-wake-directly stop 'pass pass -' -DDIRECT -DNP=2 -DK=1 \
+  -DSTOPPERS=1 -DLOOPSTOPS=0 -DOFFLOADS=2 -DOFFTHREADS=2 -DNAPS=0 \
+  -DWAKE_DIRECTLY
+cycles stop-cycles stop 'pass pass -' "${S[@]}"
+safety stop-gate-only stop 'stuck stuck -' "${S[@]}" -DMUT_GATE_ONLY
+safety stop-ignore-running stop 'assert assert -' "${S[@]}" -DMUT_IGNORE_RUNNING
+safety stop-running-early stop 'assert assert -' "${S[@]}" -DMUT_RUNNING_EARLY
+safety stop-no-take-back stop 'assert assert -' "${S[@]}" -DMUT_NO_TAKE_BACK
+safety stop-close-store stop 'stuck stuck -' "${S[@]}" -DMUT_CLOSE_STORE
+safety stop-unsettled stop 'assert assert -' "${S[@]}" -DMUT_UNSETTLED
+cycles stop-spin stop 'cycle cycle -' "${S[@]}" -DMUT_SPIN_STOP
 safety stop-count-apart stop 'assert assert -' -DDIRECT -DNP=2 -DK=1 \
   -DSTOPPERS=1 -DLOOPSTOPS=0 -DOFFLOADS=2 -DOFFTHREADS=2 -DWAKE_DIRECTLY \
   -DMUT_COUNT_APART
-safety stop-draft stop 'assert assert -' $S -DLANE_DRAFT
+safety stop-draft stop 'assert assert -' "${S[@]}" -DLANE_DRAFT
 
 # WAITER
 safety waiter waiter 'pass pass pass' -DCALLS=2 -DNAPS=2

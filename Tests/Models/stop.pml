@@ -15,28 +15,29 @@
  * join times out); deadlines, timers and Swift jobs are left out; a blocked
  * caller waits on the outcome itself (waiter.pml has the parking).
  *
- * Properties: every accepted item is completed exactly once and no refused
- * item ever is (complete, check); no caller waits for ever, the loop
- * exits, both stoppers return (invalid end state otherwise); an exempt push is
- * never refused (push_exempt); no eventfd write after the exit (ring); no
- * refused entry stays in a lane (check). -DNO_GATE must pass as well: the gate
- * is courtesy, CLOSED alone is what makes it right. -DWAKE_DIRECTLY: a handler
- * that finishes elsewhere wakes its caller itself, so the request's node cannot
- * carry the news to the loop; see finish_elsewhere.
+ * Properties: every accepted item is completed exactly once and no refused item
+ * ever is (complete, check); no caller waits for ever, the loop exits, all
+ * stoppers return (invalid end state otherwise); an exempt push is never
+ * refused (push_exempt); no eventfd write after a stop has returned (ring); no
+ * refused entry stays in a lane (check); no cycle (-DNP).
  *
- * Mutations, and where they must fail
- *   MUT_GATE_ONLY       no CLOSED tag: the loop exits on an empty queue. SC.
- *   MUT_IGNORE_RUNNING  closes while a handler runs elsewhere. SC.
- *   MUT_RUNNING_EARLY   the other thread counts itself out before its push. SC.
- *   MUT_NO_TAKE_BACK    a refused post leaves its entry in the lane. SC.
- *   MUT_CLOSE_STORE     load EMPTY, then store CLOSED instead of a CAS. SC.
+ * -DNO_GATE must pass as well: the gate is courtesy, CLOSED alone makes it
+ * right. So must -DWAKE_DIRECTLY: a handler that finishes elsewhere wakes its
+ * caller itself, so the request's node cannot carry the news to the loop.
+ *
+ * Mutations, all of which must fail under SC and TSO
+ *   MUT_GATE_ONLY       no CLOSED tag: the loop exits on an empty queue.
+ *   MUT_IGNORE_RUNNING  closes while a handler runs elsewhere.
+ *   MUT_RUNNING_EARLY   the other thread counts itself out before its push.
+ *   MUT_NO_TAKE_BACK    a refused post leaves its entry in the lane.
+ *   MUT_CLOSE_STORE     load EMPTY, then store CLOSED instead of a CAS.
  *   MUT_UNSETTLED       exits while a pusher still owes its write: the write
- *                       hits a closed, maybe reused, descriptor. SC.
+ *                       hits a closed, maybe reused, descriptor.
  *   MUT_SPIN_STOP       the stopping loop polls for the handler that still runs
- *                       instead of sleeping (proves the check for cycles). SC.
- *   MUT_COUNT_APART     with WAKE_DIRECTLY: count and notice are two RMWs. SC.
+ *                       instead of sleeping (proves the check for cycles).
+ *   MUT_COUNT_APART     with WAKE_DIRECTLY: count and notice are two RMWs.
  *   LANE_DRAFT          the first draft of lanes: an entry is run and refused,
- *                       and an accepted one may be stranded. SC.
+ *                       and an accepted one may be stranded.
  */
 #ifndef NP
 #define NP 2
@@ -92,6 +93,7 @@ byte offloads = OFFLOADS;
 byte loopstops = LOOPSTOPS;
 byte begun;              /* stoppers that have begun */
 bool stopping, cancel;   /* the loop's own */
+bool exited;             /* the loop is gone */
 
 inline complete(n) {
   SAY("complete item %d\n", n);
@@ -224,7 +226,7 @@ proctype stopper(byte s) {
   :: o == 0 -> push_exempt(STOPPER(s), STOPNODE, o, ok)
   :: else -> o = 0
   fi;
-  exited /* join */
+  atomic { exited -> SAY("stop returns\n"); freed = true } /* join */
 }
 
 inline begin_stop() {

@@ -73,7 +73,9 @@ struct CallTests {
     #expect(value == 8)
     let kind = try await engine.call {
       await errorKind { () async throws(EngineError) in
-        try await engine.call(deadline: .milliseconds(20)) { try await engine.sleep(for: .seconds(60)) }
+        try await engine.call(deadline: .milliseconds(20)) {
+          try await engine.sleep(for: .seconds(60))
+        }
       }
     }
     #expect(kind == "timedOut")

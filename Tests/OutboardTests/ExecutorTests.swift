@@ -61,7 +61,11 @@ struct ExecutorTests {
       seen.add(await Guest().thread())
       seen.add(threadID)
       await withTaskGroup(of: Int64.self) { group in
-        for _ in 0..<8 { group.addTask { await Task.yield(); return threadID } }
+        for _ in 0..<8 {
+          group.addTask {
+            await Task.yield(); return threadID
+          }
+        }
         for await thread in group { seen.add(thread) }
       }
       await withCheckedContinuation { $0.resume() }

@@ -68,9 +68,10 @@ struct PostTests {
         ran.add()
       }
     }
-    #expect(errorKind { () throws(EngineError) in
-      try engine.shutdownNow(deadline: .milliseconds(1))
-    } == "timedOut")
+    #expect(
+      errorKind { () throws(EngineError) in
+        try engine.shutdownNow(deadline: .milliseconds(1))
+      } == "timedOut")
     gate.open()
     try await engine.shutdown()
     #expect(ran.value == 0)

@@ -63,7 +63,11 @@ struct QueueFullTests {
     let ran = Counter()
     let accepted = try await fill(ran)
     let tasks = (0..<300).map { number in
-      Task { try await engine.call { ran.add(); return number } }
+      Task {
+        try await engine.call {
+          ran.add(); return number
+        }
+      }
     }
     gate.open()
     var sum = 0

@@ -44,7 +44,8 @@ struct ShutdownTests {
     _ = try await engine.offload { 1 }
     #expect(threadCount("ob-stop-test") >= 1)
     try await engine.shutdown()
-    #expect(threadCount("ob-stop-test") == 0)
+    // Pool threads are detached: one may be on its last instructions.
+    #expect(await eventually { threadCount("ob-stop-test") == 0 })
   }
 
   @Test("A cancelling stop cancels tasks that sleep and awaits their end")

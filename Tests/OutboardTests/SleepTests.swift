@@ -56,7 +56,11 @@ struct SleepTests {
           let due = begin + .milliseconds(300 + number % 10 * 20)
           group.addTask {
             if ContinuousClock.now > begin + .milliseconds(290) { late.add() }
-            try? await Task.sleep(until: due, clock: .continuous)
+            #if OUTBOARD_NO_SPI
+              try? await engine.sleep(for: ContinuousClock.now.duration(to: due))
+            #else
+              try? await Task.sleep(until: due, clock: .continuous)
+            #endif
             order.add(number % 10)
           }
         }

@@ -18,7 +18,9 @@ struct TicketTests {
     #expect(try ticket.poll() == [1, 2, 3])
     #expect(ticket.hasEnded)
     let sums = try await withThrowingTaskGroup(of: Int.self) { group in
-      let slow = try engine.submit { try await Task.sleep(for: .milliseconds(5)); return 7 }
+      let slow = try engine.submit {
+        try await Task.sleep(for: .milliseconds(5)); return 7
+      }
       for _ in 0..<50 { group.addTask { try await slow.value } }
       for _ in 0..<4 { group.addTask { try await HostThread.run { try slow.wait() } } }
       return try await group.reduce(0, +)
@@ -39,7 +41,9 @@ struct TicketTests {
   @Test("A call that has not ended polls as nil, and waiting can be given up without ending it")
   func pending() async throws {
     let gate = Gate()
-    let ticket = try engine.submit { gate.pass(); return 3 }
+    let ticket = try engine.submit {
+      gate.pass(); return 3
+    }
     #expect(try ticket.poll() == nil)
     #expect(!ticket.hasEnded)
     let kind = try await HostThread.run {
@@ -58,7 +62,8 @@ struct TicketTests {
     try engine.post { gate.pass() }
     let queued = try engine.submit { ran.add() }
     #expect(queued.cancel())
-    #expect(await errorKind { () async throws(EngineError) in try await queued.value } == "cancelled")
+    #expect(
+      await errorKind { () async throws(EngineError) in try await queued.value } == "cancelled")
     gate.open()
     let running = try engine.submit { try await Task.sleep(for: .seconds(60)) }
     #expect(running.cancel())
@@ -146,9 +151,13 @@ struct TicketTests {
       let captured = Tracked(alive)
       let ticket = try engine.submit { (captured, Tracked(alive)) }
       _ = try await ticket.value
-      let task = try engine.submit { await Task.yield(); return captured }
+      let task = try engine.submit {
+        await Task.yield(); return captured
+      }
       _ = try await task.value
-      _ = try? await engine.call { _ = captured; throw Fault() }
+      _ = try? await engine.call {
+        _ = captured; throw Fault()
+      }
     }
     #expect(await eventually { alive.value == 0 })
   }

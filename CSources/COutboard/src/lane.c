@@ -49,7 +49,6 @@ static ob__entry *entry_next(ob__lane *lane) {
 }
 
 int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg) {
-  ob_engine *engine = lane->engine;
   ob__entry *entry = entry_next(lane);
   int rc;
   if (OB_UNLIKELY(entry == NULL)) return OB_ENOMEM;
@@ -65,7 +64,7 @@ int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg) {
    * later and will see the tail. */
   if (ob__xchg_acq_rel(&lane->scheduled, 1u) != 0) return OB_OK;
 #endif
-  rc = ob__push_or_undo(engine, &lane->node, &lane->n_wakes);
+  rc = ob__push_or_undo(lane, &lane->node);
   if (OB_LIKELY(rc == OB_OK)) return OB_OK;
   /* Nobody reads a lane that is not scheduled: the entry can be had back. */
   lane->tail_index--;
@@ -87,7 +86,7 @@ int ob__lane_idle(const ob__lane *lane) {
 }
 
 int ob__lane_push(ob__lane *lane, ob_node *node) {
-  return ob__push_or_undo(lane->engine, node, &lane->n_wakes);
+  return ob__push_or_undo(lane, node);
 }
 
 uint64_t ob__lane_used(const ob__lane *lane) {
@@ -112,7 +111,7 @@ void ob__lane_run(ob_node *node, int status) {
   ob__lane *lane = (ob__lane *)node;
   ob_engine *engine = lane->engine;
   uint64_t tail, head = lane->head, posts = 0;
-  int ended = lane->ended;
+  int ended = lane->ended, is_call;
   ob__entry entry;
   (void)status;
   engine->budget++; /* the lane itself is no work */
@@ -123,7 +122,10 @@ void ob__lane_run(ob_node *node, int status) {
   while (head != tail && engine->budget > 0) {
     entry = block_advance(lane)->entries[lane->head_index++];
     engine->budget--;
-    posts += entry.fn != ob__request_entry && entry.fn != ob__bare_entry;
+    is_call = entry.fn == ob__request_entry || entry.fn == ob__bare_entry;
+    posts += !is_call;
+    /* A call may run long: from here on it is not queued any more. */
+    if (is_call) ob__store_release(&lane->head, head + 1);
     ob__exit_check(engine);
     entry.fn(entry.arg, (int)engine->drain_status);
     head++;

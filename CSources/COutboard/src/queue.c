@@ -33,20 +33,32 @@ int ob__push_last(ob_engine *engine, ob_node *node) {
   return rc;
 }
 
-int ob__push_or_undo(ob_engine *engine, ob_node *node, uint64_t *wakes) {
+static int push_and_wake(ob__lane *lane, ob_node *node) {
+  ob_engine *engine = lane->engine;
   int found = ob__queue_push(engine, node), woke;
   ob_node *mine = node;
   if (OB_LIKELY(found == OB__PUSH_AWAKE)) return OB_OK;
   if (found == OB__PUSH_CLOSED) return OB_ESHUTDOWN;
   woke = ob__wake(engine);
   if (OB_LIKELY(woke >= 0)) {
-    ob__count(wakes, (uint64_t)woke);
+    ob__count(&lane->n_wakes, (uint64_t)woke);
     return OB_OK;
   }
   /* The loop cannot be woken. Alone in the list, the node can be had back;
    * behind another it stays with that one, whose pusher was told. */
   if (ob__cas_acq_rel(&engine->head, &mine, OB__SLEEPING)) return OB_EBROKEN;
   return OB_OK;
+}
+
+int ob__push_or_undo(ob__lane *lane, ob_node *node) {
+  int rc;
+  /* What is pushed may dispose of the engine before we have woken it. Freeing
+   * waits for this flag, which the push has published: it lies in the lane,
+   * since a shared count would cost each submission two locked instructions. */
+  ob__store_relaxed(&lane->pushing, 1u);
+  rc = push_and_wake(lane, node);
+  ob__store_release(&lane->pushing, 0u);
+  return rc;
 }
 
 ob_node *ob__queue_take(ob_engine *engine) {

@@ -65,6 +65,7 @@ typedef struct ob__lane {
   uint32_t tail_index;
   uint64_t listed;   /* submissions put on the push list */
   uint64_t held;     /* blocking calls under way: 0 or 1 */
+  uint32_t pushing;  /* 1 between a push and its wake-up */
   ob_request *cache; /* free requests */
   uint32_t cache_size;
   uint64_t n_submitted, n_refused, n_wakes; /* readers relaxed */
@@ -107,8 +108,8 @@ int ob__push_exempt(ob_engine *engine, ob_node *node);
  * freeing waits for the pusher. */
 int ob__push_last(ob_engine *engine, ob_node *node);
 /* Push and wake: OB_OK, or OB_ESHUTDOWN or OB_EBROKEN with the node not queued.
- * Counts the system calls made. */
-int ob__push_or_undo(ob_engine *engine, ob_node *node, uint64_t *wakes);
+ */
+int ob__push_or_undo(ob__lane *lane, ob_node *node);
 
 void ob__lane_init(ob__lane *lane);
 /* Appends an entry and schedules the lane: OB_OK, OB_ENOMEM, OB_ESHUTDOWN,

@@ -4,6 +4,7 @@
  * the thread ends, never freed, since a deferred wake or a late free may still
  * reach them. Four thread-local words only: a dlopened image has little static
  * TLS, and lazily allocated TLS makes glibc abort when memory is short. */
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,7 +232,10 @@ void ob__lane_retire(ob__lane *lane) {
 
 void ob__lanes_retire(ob_engine *engine) {
   ob__registry_lock();
-  while (engine->lanes != NULL) lane_retire_locked(engine->lanes);
+  while (engine->lanes != NULL) {
+    while (ob__load_acquire(&engine->lanes->pushing)) sched_yield();
+    lane_retire_locked(engine->lanes);
+  }
   ob__registry_unlock();
 }
 

@@ -25,7 +25,7 @@
 #define NAPS 1
 #endif
 
-bool exited;              /* the loop is gone; the engine may be freed */
+bool freed;               /* a stop has returned: the engine may be gone */
 bool token;               /* the eventfd has an edge that poll has not seen */
 byte owed;                /* SLEEPING tags replaced or set, not yet paid for */
 byte naps = NAPS;         /* spurious wakes left */
@@ -35,7 +35,7 @@ bool linked[NNODE + 1];   /* the node is in a list: twice would corrupt it */
 inline ring() {
   atomic {
     SAY("write(eventfd)\n");
-    assert(owed > 0 && !exited);
+    assert(owed > 0 && !freed);
     owed--;
     token = true
   }

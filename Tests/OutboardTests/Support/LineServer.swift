@@ -1,7 +1,7 @@
 import Glibc
 
-/// A server on loopback with a thread of its own that reads one line from each of a number of clients
-/// and answers none of them before it has read all.
+/// A server on loopback with a thread of its own that reads one line from each of a number of
+/// clients and answers none of them before it has read all.
 final class LineServer: @unchecked Sendable {
   // Set before the thread starts.
   let port: UInt16

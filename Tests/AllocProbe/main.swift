@@ -1,3 +1,0 @@
-import Outboard
-let engine = try Engine()
-print(try engine.callAndWait { 1 })
