@@ -22,7 +22,7 @@ final class AsyncCall<R: Sendable>: TypedCall<R>, @unchecked Sendable {
 
   override func run(_ request: OpaquePointer) {
     guard let body = body.take(), let executor = LoopExecutor.current else {
-      preconditionFailure("Outboard: an asynchronous body runs once, on a loop of the Swift layer's")
+      preconditionFailure("Outboard: an asynchronous body runs once, on its engine's loop")
     }
     let hook = unsafe ob_request_on_cancel(
       request,

@@ -1,12 +1,12 @@
 extension Engine {
   /// Runs a synchronous body on the loop thread and awaits its result.
   ///
-  /// On the loop thread it runs inline, without suspending. Cancelling the awaiting task cancels the
-  /// call: a queued body never runs, one that runs ends by itself (``isCallCancelled``).
+  /// On the loop thread it runs inline, without suspending. Cancelling the awaiting task cancels
+  /// the call: a queued body never runs, one that runs ends by itself (``isCallCancelled``).
   ///
   /// - Parameters:
-  ///   - deadline: When to give up. It is watched by the loop; a body that blocks the loop delays
-  ///     it (``callAndWait(deadline:whenFull:name:_:)-(_,_,_,()->R)`` watches its own).
+  ///   - deadline: When to give up. It is watched by the loop: a body that blocks the loop delays
+  ///     it. A caller blocked in `callAndWait` watches its own.
   ///   - whenFull: With a full queue, suspend until there is room, or fail.
   ///   - name: For the report of a stop that has to wait for it.
   ///   - body: Runs once, on the loop thread; must not block.
@@ -27,10 +27,10 @@ extension Engine {
   /// Runs an asynchronous body, every step of it on the loop thread, and awaits its result.
   ///
   /// The body is a task of its own that prefers ``executor``: what it awaits may be elsewhere, it
-  /// comes back. Without a deadline, a task on the loop runs the body itself. Cancelling the awaiting
-  /// task cancels the body; at the deadline and in a cancelling stop the body is cancelled too, and
-  /// abandoned if it goes on. Task-local values reach it only in the former case: to keep them, use
-  /// `withTaskExecutorPreference(engine.executor)`.
+  /// comes back. Without a deadline, a task on the loop runs the body itself. Cancelling the
+  /// awaiting task cancels the body; at the deadline and in a cancelling stop the body is cancelled
+  /// too, and abandoned if it goes on. Task-local values reach it only in the former case: to keep
+  /// them, use `withTaskExecutorPreference(engine.executor)`.
   ///
   /// - Parameters:
   ///   - deadline: When to give up. It is watched by the loop.
@@ -51,8 +51,8 @@ extension Engine {
 
   /// True in a body whose answer is no longer wanted: cancelled, timed out, or stopped.
   ///
-  /// For synchronous bodies that take long, on the pool above all. In an asynchronous body it is the
-  /// same as `Task.isCancelled`.
+  /// For synchronous bodies that take long, on the pool above all. In an asynchronous body it is
+  /// the same as `Task.isCancelled`.
   public static var isCallCancelled: Bool { CurrentRequest.isCancelled || Task.isCancelled }
 
   /// Runs a body on the loop thread, which the caller is on.
@@ -68,6 +68,7 @@ extension Engine {
   ) async throws(EngineError) -> R {
     if Task.isCancelled { throw .cancelled }
     do {
+      if executor.isPreferred { return try await body() }
       return try await withTaskExecutorPreference(executor) { try await body() }
     } catch {
       throw EngineError(ofBody: error)

@@ -4,7 +4,8 @@ extension Engine {
   /// Runs a body on the loop thread and blocks the calling thread until it has returned.
   ///
   /// The fastest way in: the body does not escape, nothing is allocated. On the loop thread it runs
-  /// inline. It cannot be interrupted: with a full queue or a busy loop it waits as long as it takes.
+  /// inline. It cannot be interrupted: with a full queue or a busy loop it waits as long as it
+  /// takes.
   ///
   /// - Parameter body: Runs once, on the loop thread; must not block.
   /// - Returns: What the body returned.
@@ -33,9 +34,9 @@ extension Engine {
   /// Runs a body on the loop thread and blocks the calling thread until it has returned or the
   /// deadline has come.
   ///
-  /// The caller watches its own time, so that a stalled loop cannot hold it. At the deadline a queued
-  /// body never runs, and one that runs is abandoned: its result is destroyed when it comes. On the
-  /// loop thread the body runs inline.
+  /// The caller watches its own time, so that a stalled loop cannot hold it. At the deadline a
+  /// queued body never runs, and one that runs is abandoned: its result is destroyed when it comes.
+  /// On the loop thread the body runs inline.
   ///
   /// - Parameters:
   ///   - deadline: When to give up.

@@ -11,7 +11,7 @@ extension Engine {
   ///   - name: For the report of a stop that has to wait for it.
   ///   - body: Runs once, on a pool thread; may block, in calls to engines too.
   /// - Returns: What the body returned.
-  /// - Throws: As for ``call(deadline:whenFull:name:_:)-(_,_,_,()->R)``; ``EngineError/system(_:)``
+  /// - Throws: As for `call`; ``EngineError/system(_:)``
   ///   when no thread is to be had.
   public func offload<R: Sendable>(
     deadline: Deadline = .never, whenFull: QueueFullPolicy = .wait,
@@ -32,7 +32,7 @@ extension Engine {
   ///   - name: For the report of a stop that has to wait for it.
   ///   - body: Runs once, on a pool thread; may block, in calls to engines too.
   /// - Returns: What the body returned.
-  /// - Throws: As for ``callAndWait(deadline:whenFull:name:_:)-(_,_,_,()->R)``;
+  /// - Throws: As for `callAndWait`;
   ///   ``EngineError/deadlock(_:)`` on the loop thread; ``EngineError/system(_:)`` when no thread
   ///   is to be had.
   @available(*, noasync, message: "blocks the thread; await offload(_:) in its place")

@@ -3,9 +3,9 @@ internal import COutboard
 extension Engine {
   /// Stops the engine and blocks until its thread has ended.
   ///
-  /// New calls are refused from now on. May be called more than once and by several threads; a later
-  /// cancel hardens an earlier drain. Tasks on the loop whose calls are under way get to their end;
-  /// jobs that come after the loop has closed run on a fallback thread.
+  /// New calls are refused from now on. May be called more than once and by several threads; a
+  /// later cancel hardens an earlier drain. Tasks on the loop whose calls are under way get to
+  /// their end; jobs that come after the loop has closed run on a fallback thread.
   ///
   /// - Parameters:
   ///   - mode: What happens to work that was accepted before.
@@ -26,8 +26,7 @@ extension Engine {
   ///   - mode: What happens to work that was accepted before.
   ///   - deadline: When to stop waiting. The stop goes on; call again to wait longer.
   /// - Throws: ``EngineError/timedOut(_:)`` naming what still runs; ``EngineError/stopInProgress``
-  ///   on the engine's own threads: the stop has begun; ``EngineError/system(_:)`` without a thread
-  ///   to wait on: the stop has begun; ``EngineError/forked``.
+  ///   on the engine's own threads: the stop has begun; ``EngineError/forked``.
   public func shutdown(
     mode: StopMode = .cancel, deadline: Deadline = .seconds(5)
   ) async throws(EngineError) {
@@ -40,30 +39,14 @@ extension Engine {
       default: throw error
       }
     }
-    let outcome = await unsafe withUnsafeContinuation { continuation in
-      unsafe stopElsewhere(mode, expiry, continuation)
-    }
+    let outcome = await Task(executorPreference: ThreadExecutor()) {
+      Result { () throws(EngineError) in try self.stop(mode, nanoseconds: expiry.remaining) }
+    }.value
     try outcome.get()
   }
 
   private func stop(_ mode: StopMode, nanoseconds: UInt64) throws(EngineError) {
     let status = unsafe ob_engine_stop(executor.handle, mode.native, nanoseconds)
     guard status == OB_OK.rawValue else { throw EngineError(returned: status) }
-  }
-
-  private func stopElsewhere(
-    _ mode: StopMode, _ expiry: Expiry,
-    _ continuation: UnsafeContinuation<Result<Void, EngineError>, Never>
-  ) {
-    do {
-      try NativeThread.start(name: "ob-stop") {
-        let outcome = Result { () throws(EngineError) in
-          try self.stop(mode, nanoseconds: expiry.remaining)
-        }
-        unsafe continuation.resume(returning: outcome)
-      }
-    } catch {
-      unsafe continuation.resume(returning: .failure(error))
-    }
   }
 }

@@ -57,16 +57,16 @@ extension Engine {
     executor.beginStop()
     return switch error {
     case .body(let error): .startFailed(error)
-    case .timedOut: .timedOut("the start hook did not return within the configuration's startTimeout")
+    case .timedOut: .timedOut("the start hook did not return within startTimeout")
     default: error
     }
   }
 
   /// The process's shared engine, started by whoever asks first.
   ///
-  /// Threads that race here wait for one start and get the same answer; after a failure the next call
-  /// tries again. It is the same engine as that of `ob_engine_shared`. Once shut down it stays so. In
-  /// a forked child it is a fresh one.
+  /// Threads that race here wait for one start and get the same answer; after a failure the next
+  /// call tries again. It is the same engine as that of `ob_engine_shared`. Once shut down it stays
+  /// so. In a forked child it is a fresh one.
   ///
   /// - Parameter configuration: Its options, if this call starts it; else ignored.
   /// - Returns: The engine.

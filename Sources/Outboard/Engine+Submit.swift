@@ -19,8 +19,8 @@ extension Engine {
       CallOptions(place: .loop, expiry: deadline.expiry, whenFull: whenFull, name: name))
   }
 
-  /// Submits an asynchronous body, every step of which runs on the loop thread, and does not wait for
-  /// it.
+  /// Submits an asynchronous body, every step of which runs on the loop thread, and does not wait
+  /// for it.
   ///
   /// - Parameters:
   ///   - deadline: When the call ends with ``EngineError/timedOut(_:)`` if it has not ended before.
@@ -47,7 +47,7 @@ extension Engine {
   ///   - name: For the report of a stop that has to wait for it.
   ///   - body: Runs once, on the loop thread; must not block. Released without running when the
   ///     engine is stopped first.
-  /// - Throws: As for ``submit(deadline:whenFull:name:_:)-(_,_,_,()->R)``.
+  /// - Throws: As for `submit`.
   public func post(
     whenFull: QueueFullPolicy = .fail, name: StaticString = #function,
     _ body: @escaping @Sendable () -> Void

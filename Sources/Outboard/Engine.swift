@@ -11,7 +11,8 @@ internal import COutboard
 /// included. To wait for the end, use ``shutdown(mode:deadline:)`` or
 /// ``shutdownAndWait(mode:deadline:)``.
 public final class Engine: Sendable {
-  /// The loop as an executor: for tasks by preference, for actors that live on it, and for sleeping.
+  /// The loop as an executor: for tasks by preference, for actors that live on it, and for
+  /// sleeping.
   public let executor: LoopExecutor
 
   /// Starts an engine.

@@ -12,9 +12,9 @@ internal import Synchronization
 /// Runs the jobs of loops that have closed, one at a time, on one thread of the process.
 ///
 /// An executor cannot refuse a job: a dropped one hangs whoever awaits it for ever. So what comes
-/// after the end of a loop runs here. It never runs beside that loop, as the core refuses a job only
-/// once its loop runs none any more. The thread is started by the first job and leaves when it has
-/// had nothing to do for a while.
+/// after the end of a loop runs here. It never runs beside that loop, as the core refuses a job
+/// only once its loop runs none any more. The thread is started by the first job and leaves when it
+/// has had nothing to do for a while.
 ///
 /// `@unchecked Sendable`: `work` and `threadExists` are protected by `monitor`; `executing` belongs
 /// to the thread.

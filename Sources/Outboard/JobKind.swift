@@ -5,7 +5,7 @@ enum JobKind {
   case preferring
   /// A step of an actor that lives on the loop.
   case isolated
-  /// Of neither: the wake-up of a `Task.sleep`, which the runtime makes as a task of its own without
-  /// a preference.
+  /// Of neither: the wake-up of a `Task.sleep`, which the runtime makes as a task of its own
+  /// without a preference.
   case unbound
 }

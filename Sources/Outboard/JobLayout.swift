@@ -4,8 +4,9 @@ internal import COutboard
 ///
 /// A job has two private words for whoever schedules it (`SchedulerPrivate` in the runtime's
 /// ABI/Task.h), at an offset that is the same in every Swift that this file knows. An `ob_node` is
-/// two words. So a job is queued in its own memory. `isIntrusive`, in the file of the runtime's SPI,
-/// says whether that holds for the runtime that is loaded; where it does not, a node is allocated.
+/// two words. So a job is queued in its own memory. `isIntrusive`, in the file of the runtime's
+/// SPI, says whether that holds for the runtime that is loaded; where it does not, a node is
+/// allocated.
 enum JobLayout {
   /// Bytes from the start of a job to its private words.
   static let privateWords = 16

@@ -3,11 +3,14 @@ extension LoopExecutor {
   public func checkIsolated() {
     precondition(
       isIsolating,
-      "this code belongs to the loop of an Outboard engine and runs elsewhere; call it through the engine or from a task that prefers its executor")
+      """
+      this code belongs to the loop of an Outboard engine and runs elsewhere; call it through the \
+      engine, or from a task that prefers its executor
+      """)
   }
 
-  /// Whether the caller runs on this executor: on the loop thread, or, once the loop has closed, for
-  /// it on the fallback thread.
+  /// Whether the caller runs on this executor: on the loop thread, or, once the loop has closed,
+  /// for it on the fallback thread.
   ///
   /// - Returns: Always an answer.
   public func isIsolatingCurrentContext() -> Bool? { isIsolating }

@@ -42,6 +42,13 @@ extension LoopExecutor {
     }
   }
 
+  /// Whether the current task prefers this executor, as those on an actor that lives here need not.
+  var isPreferred: Bool {
+    unsafe withUnsafeCurrentTask { task in
+      unsafe task?.unownedTaskExecutor == asUnownedTaskExecutor()
+    }
+  }
+
   /// Whether the caller runs on the loop thread, or for this executor on the fallback thread.
   var isIsolating: Bool {
     isOnLoop || FallbackThread.isRunning(for: self)

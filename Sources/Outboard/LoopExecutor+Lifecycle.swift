@@ -35,15 +35,15 @@ extension LoopExecutor {
     _ = unsafe ob_engine_stop(handle, Engine.StopMode.cancel.native, 0)
   }
 
-  /// Waits for the end of the thread of a loop that has closed, so that a job that is due much later
-  /// (a cancelled `Task.sleep` of an hour, say) does not keep it.
+  /// Waits for the end of the thread of a loop that has closed, so that a job that is due much
+  /// later (a cancelled `Task.sleep` of an hour, say) does not keep it.
   func joinLoop() {
     _ = unsafe ob_engine_stop(handle, Engine.StopMode.cancel.native, .max)
   }
 }
 
-/// The loop's queue is closed and nothing runs there any more: it lets go of its executor, which may
-/// end it here and now.
+/// The loop's queue is closed and nothing runs there any more: it lets go of its executor, which
+/// may end it here and now.
 private func loopHasClosed(_ timer: UnsafeMutablePointer<ob_timer>?, _ status: Int32) {
   guard status != OB_OK.rawValue else { return }
   guard let context = unsafe ob_spi_current_context() else { return }

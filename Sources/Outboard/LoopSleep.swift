@@ -2,8 +2,8 @@ internal import COutboard
 
 /// One sleep on the loop's timers that can be cancelled.
 ///
-/// `@unchecked Sendable`: `phase` and `timer` belong to the loop thread; `continuation` is set before
-/// the loop is told.
+/// `@unchecked Sendable`: `phase` and `timer` belong to the loop thread; `continuation` is set
+/// before the loop is told.
 @safe final class LoopSleep: @unchecked Sendable {
   /// A timer and whose it is.
   @safe private struct Timer {

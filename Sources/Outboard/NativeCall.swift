@@ -96,14 +96,9 @@ internal import Synchronization
   /// - Returns: How it ended, or why it was refused.
   func submitAndBlock(on executor: LoopExecutor, _ options: CallOptions) -> CallStatus {
     var native = unsafe native(options)
-    unsafe native.destroy = releaseCall
+    unsafe native.destroy = releaseCall  // ob_call runs it even when it refuses
     _ = unsafe hold()
-    var accepted: Int32 = 0
-    let status = unsafe ob_spi_call(executor.handle, &native, &accepted)
-    guard accepted == 0 else { return .ended(status) }
-    let refusal = CallStatus.refused(status)
-    unsafe Unmanaged.passUnretained(self).release()
-    return refusal
+    return unsafe .returned(ob_call(executor.handle, &native, nil))
   }
 
   private func native(_ options: CallOptions) -> ob_call_opts {
@@ -177,9 +172,8 @@ internal import Synchronization
   /// - Returns: How it ended, or why that was not waited for.
   func block(nanoseconds: UInt64) -> CallStatus {
     let ticket = unsafe OpaquePointer(bitPattern: ticket.load(ordering: .acquiring))
-    let status = unsafe ob_ticket_wait(ticket, nanoseconds, nil)
-    let refusal = CallStatus.refused(status)
-    return poll() ?? refusal
+    let status = unsafe CallStatus.returned(ob_ticket_wait(ticket, nanoseconds, nil))
+    return poll() ?? status
   }
 }
 

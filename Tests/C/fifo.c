@@ -263,46 +263,39 @@ TEST(eight_producers) {
 }
 
 /* Work left over from a batch stays ahead of what came later. */
-static void batch_1(ob_engine_opts *opts) {
-  opts->batch_limit = 1;
-}
-static void batch_2(ob_engine_opts *opts) {
-  opts->batch_limit = 2;
-}
-static void batch_3(ob_engine_opts *opts) {
-  opts->batch_limit = 3;
+static uint32_t batch_limit = 256, queue_limit = 65536;
+
+static void small(ob_engine_opts *opts) {
+  opts->batch_limit = batch_limit;
+  opts->queue_limit = queue_limit;
 }
 
 TEST(batches_of_one) {
-  run(2, test_ops(3e5), batch_1, 1);
+  batch_limit = 1;
+  run(2, test_ops(3e5), small, 1);
 }
 TEST(batches_of_two) {
-  run(4, test_ops(3e5), batch_2, 1);
+  batch_limit = 2;
+  run(4, test_ops(3e5), small, 1);
 }
 TEST(batches_of_three) {
-  run(1, test_ops(3e5), batch_3, 1);
+  batch_limit = 3;
+  run(1, test_ops(3e5), small, 1);
 }
 
 /* Producers that wait for room keep their order, and pass nobody's by. */
-static void limit_1(ob_engine_opts *opts) {
-  opts->queue_limit = 1;
-}
-static void limit_7_batch_2(ob_engine_opts *opts) {
-  opts->queue_limit = 7;
-  opts->batch_limit = 2;
-}
-static void limit_300(ob_engine_opts *opts) {
-  opts->queue_limit = 300; /* just above a lane's block */
-}
-
 TEST(queue_of_one) {
-  run(4, test_ops(1e5), limit_1, 1);
+  queue_limit = 1;
+  run(4, test_ops(1e5), small, 1);
 }
 TEST(queue_of_seven) {
-  run(8, test_ops(1e5), limit_7_batch_2, 1);
+  queue_limit = 7;
+  batch_limit = 2;
+  run(8, test_ops(1e5), small, 1);
 }
 TEST(queue_of_300) {
-  run(4, test_ops(1e6), limit_300, 1);
+  queue_limit = 300; /* just above a lane's block */
+  run(4, test_ops(1e6), small, 1);
 }
 
 /* A thread's lanes into two engines do not mix. */
@@ -310,7 +303,8 @@ TEST(two_engines) {
   run(4, test_ops(1e6), NULL, 2);
 }
 TEST(two_engines_batches_of_two) {
-  run(4, test_ops(2e5), batch_2, 2);
+  batch_limit = 2;
+  run(4, test_ops(2e5), small, 2);
 }
 
 /* --- Threads that end ----------------------------------------------------- */
@@ -350,5 +344,6 @@ TEST(short_lives_of_eight) {
   short_lives(8, NULL);
 }
 TEST(short_lives_batches_of_two) {
-  short_lives(4, batch_2);
+  batch_limit = 2;
+  short_lives(4, small);
 }

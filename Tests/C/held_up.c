@@ -1,0 +1,102 @@
+/* A thread that loses its CPU in the middle of a submission, at any
+ * instruction: a signal handler that sleeps stands for it.
+ *
+ * Meanwhile the engine stops. Wherever the producer was: what had been accepted
+ * runs or is given up, once; what is refused is not run, and not given up. */
+#include <sched.h>
+#include <signal.h>
+
+#include "harness.h"
+
+static void hold_up(int number) {
+  CHECK_EQ(number, SIGUSR1);
+  test_sleep_ms(1);
+}
+
+#define MOST 20000
+static unsigned char runs[MOST];
+static uint64_t ended; /* loop, atomic */
+
+/* Takes long enough that the producer keeps up with the loop. */
+static void note_end(void *arg, int status) {
+  int i;
+  CHECK(status == OB_OK || status == OB_ESHUTDOWN);
+  runs[(uintptr_t)arg]++;
+  for (i = 0; status == OB_OK && i < 2000; i++) __asm__ volatile("");
+  __atomic_store_n(&ended, ended + 1, __ATOMIC_RELEASE);
+}
+
+static void handle(ob_request *request, void *input, size_t size, void *user) {
+  CHECK(size == 0 && input == user);
+  CHECK_EQ(ob_complete(request, OB_OK, ob_result_none()), OB_OK);
+}
+
+static void note_destroy(void *data, size_t size, void *user) {
+  CHECK(size == 0 && data == user);
+  note_end(data, OB_OK);
+}
+
+static int submit(ob_engine *engine, uint64_t number) {
+  ob_call_opts opts = test_call(handle, (void *)(uintptr_t)number);
+  opts.input = opts.user;
+  opts.destroy = note_destroy;
+  return ob_submit(NULL, engine, &opts);
+}
+
+typedef struct producer {
+  ob_engine *engine;
+  int submissions; /* every other one is one */
+  uint64_t accepted;
+} producer;
+
+/* Until it is refused, never far ahead of the loop. */
+static void *produce(void *arg) {
+  producer *self = arg;
+  uint64_t i = 0;
+  int rc = OB_OK;
+  while (i < MOST && rc == OB_OK) {
+    if (i - __atomic_load_n(&ended, __ATOMIC_ACQUIRE) > 20) continue;
+    rc = self->submissions && i % 2
+             ? submit(self->engine, i)
+             : ob_post(self->engine, note_end, (void *)(uintptr_t)i);
+    if (rc == OB_OK) i++;
+  }
+  CHECK(rc == OB_OK || rc == OB_ESHUTDOWN);
+  self->accepted = i;
+  return NULL;
+}
+
+static void small_batches(ob_engine_opts *opts) {
+  opts->batch_limit = 2;
+}
+
+static void stop_while_held_up(uint64_t delay_ns, int mode, int submissions) {
+  producer self = {test_engine(small_batches), submissions, 0};
+  uint64_t until, i;
+  pthread_t thread;
+  memset(runs, 0, sizeof runs);
+  ended = 0;
+  thread = test_thread(produce, &self);
+  while (__atomic_load_n(&ended, __ATOMIC_ACQUIRE) == 0) sched_yield();
+  until = test_now() + delay_ns;
+  while (test_now() < until) continue;
+  CHECK(pthread_kill(thread, SIGUSR1) == 0);
+  CHECK_EQ(ob_engine_stop(self.engine, mode, OB_FOREVER), OB_OK);
+  test_join(thread);
+  for (i = 0; i < MOST; i++) CHECK_EQ(runs[i], i < self.accepted);
+  CHECK_EQ(ob_engine_destroy(self.engine), OB_OK);
+}
+
+static void stop_often(int submissions) {
+  uint64_t seed = test_seed(), rounds = test_ops(1000), i;
+  CHECK(signal(SIGUSR1, hold_up) != SIG_ERR);
+  for (i = 0; i < rounds; i++)
+    stop_while_held_up(test_random(&seed) % 200000, (int)(i % 2), submissions);
+}
+
+TEST(stop_while_a_post_is_held_up) {
+  stop_often(0);
+}
+TEST(stop_while_a_submission_is_held_up) {
+  stop_often(1);
+}
