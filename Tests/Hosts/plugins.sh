@@ -60,6 +60,18 @@ self_contained() { # PLUGIN
   report "$1 cannot be unmapped, and has no text relocations" $?
 }
 
+# Nothing of ours reaches what reads environ or stderr in the static libuv (see
+# link/uv_stubs.c), nor libuv's process-wide pool, nor its SIGCHLD handler.
+forbidden='uv_os_(environ|getenv|setenv)|uv_spawn|uv_disable_stdio|uv_print_|'
+forbidden=$forbidden'uv_fs_|uv_queue_work|uv_getaddrinfo|uv_getnameinfo|uv_random'
+uses_nothing_forbidden() { # ARCHIVE
+  nm -u "$1" >"$out" 2>"$err"
+  grep -q ' uv_' "$out" # else this looks at nothing
+  report "$1 uses libuv" $?
+  ! grep -qE " ($forbidden)" "$out"
+  report "$1 stays away from forbidden parts of libuv" $?
+}
+
 pricing_answers() {
   expect 0 out '"price": 449.95' "$pricing" get_product_price '{"product_id":1}'
   [ -f "$HOME/.cache/outboard/pricing.db" ]
@@ -145,6 +157,8 @@ load() {
 
 self_contained "$pricing"
 self_contained "$clock"
+uses_nothing_forbidden "$build/lib/liboutboard.a"
+uses_nothing_forbidden "$build/swift/release/libPricingPlugin.a"
 pricing_answers
 pricing_errors
 clock_answers

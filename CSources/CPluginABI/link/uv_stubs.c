@@ -3,13 +3,16 @@
  * Debian's libuv_a.a is position independent but for its references to
  * environ, stderr and in6addr_any, which the linker refuses in a shared object.
  * The Makefile renames the references to these definitions, which are hidden in
- * the plugin. None may ever be read, since each holds nothing: environ is read
- * by uv_os_environ and uv_spawn, stderr by uv_print_all_handles, in6addr_any by
- * uv_udp_* on an unbound socket. A test looks for those functions in the plugin
- * and finds that no code of ours reaches them. */
+ * the plugin. stderr and in6addr_any have their right values. environ cannot
+ * (setenv moves it) and is read by uv_os_environ and uv_spawn only, which no
+ * code of ours calls: Tests/Hosts/plugins.sh looks. */
 #include <netinet/in.h>
-#include <stddef.h>
+#include <stdio.h>
 
 char **ob__uv_environ = NULL;
-void *ob__uv_stderr = NULL;
+FILE *ob__uv_stderr;
 const struct in6_addr ob__uv_in6addr_any;
+
+__attribute__((constructor)) static void set_up(void) {
+  ob__uv_stderr = stderr;
+}
