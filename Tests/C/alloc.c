@@ -106,8 +106,7 @@ static int submit_to_queue(ob_engine *engine) {
   ob_call_opts opts = increment(&input);
   ob_cq_record record;
   ob_cq *cq;
-  int nth = due;
-  due = 0;
+  int nth = put_off();
   CHECK_EQ(ob_cq_create(&cq), OB_OK);
   fail_the(nth);
   opts.destroy = on_destroy;
@@ -154,10 +153,9 @@ TEST(a_result_that_is_copied) {
 
 static int wait_for_many(ob_engine *engine) {
   ob_ticket *tickets[65];
-  int input = 1, nth = due, rc, i;
+  int input = 1, nth = put_off(), rc, i;
   ob_call_opts opts = increment(&input);
   size_t index = 99;
-  due = 0;
   opts.flags = OB_CALL_BORROW;
   for (i = 0; i < 65; i++)
     CHECK_EQ(ob_submit(&tickets[i], engine, &opts), OB_OK);

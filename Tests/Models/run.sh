@@ -127,7 +127,8 @@ one() {
     passed=$((passed + 1))
   else
     failed=$((failed + 1))
-    echo "  unexpected: see $dir/log; a trail is told by sh '$dir/replay.sh'"
+    echo "  unexpected: see '$dir/log'"
+    [ ! -f "$dir/replay.sh" ] || echo "  its trail: sh '$dir/replay.sh'"
   fi
 }
 

@@ -7,8 +7,8 @@
  * the request's own node, exempt from the gate. Two threads stop the engine,
  * and with LOOPSTOPS so may the loop thread; cancel or drain is a free choice.
  * The loop closes by CAS EMPTY -> CLOSED when it was asked to stop, keeps no
- * lane and no handler runs; then it waits for the eventfd writes still owed,
- * and exits.
+ * lane and no handler runs; then it exits. The engine is freed when no pusher
+ * is left between its push and its write to the eventfd.
  *
  * Abstracted: the gate is one flag; stop requests beyond the first only wait;
  * the stop node belongs to the engine (a stopper's own would dangle when its
@@ -18,7 +18,7 @@
  * Properties: every accepted item is completed exactly once and no refused item
  * ever is (complete, check); no caller waits for ever, the loop exits, all
  * stoppers return (invalid end state otherwise); an exempt push is never
- * refused (push_exempt); no eventfd write after a stop has returned (ring); no
+ * refused (push_exempt); no eventfd write once the engine is freed (ring); no
  * refused entry stays in a lane (check); no cycle (-DNP).
  *
  * -DNO_GATE must pass as well: the gate is courtesy, CLOSED alone makes it
@@ -31,8 +31,8 @@
  *   MUT_RUNNING_EARLY   the other thread counts itself out before its push.
  *   MUT_NO_TAKE_BACK    a refused post leaves its entry in the lane.
  *   MUT_CLOSE_STORE     load EMPTY, then store CLOSED instead of a CAS.
- *   MUT_UNSETTLED       exits while a pusher still owes its write: the write
- *                       hits a closed, maybe reused, descriptor.
+ *   MUT_UNSETTLED       freed while a pusher still owes its write: that hits
+ *                       a closed, maybe reused, descriptor.
  *   MUT_SPIN_STOP       the stopping loop polls for the handler that still runs
  *                       instead of sleeping (proves the check for cycles).
  *   MUT_COUNT_APART     with WAKE_DIRECTLY: count and notice are two RMWs.
@@ -226,7 +226,11 @@ proctype stopper(byte s) {
   :: o == 0 -> push_exempt(STOPPER(s), STOPNODE, o, ok)
   :: else -> o = 0
   fi;
-  atomic { exited -> SAY("stop returns\n"); freed = true } /* join */
+  exited; /* join */
+#ifndef MUT_UNSETTLED
+  owed == 0; /* in C: each pusher's flag, seen clear */
+#endif
+  atomic { SAY("engine freed\n"); freed = true }
 }
 
 inline begin_stop() {
@@ -361,11 +365,6 @@ proctype loop() {
         fi
      fi
   od;
-#ifndef MUT_UNSETTLED
-  /* In C: the eventfd's counter, read once at the end, says how many writes
-     came; the loop knows how many of its SLEEPING tags were replaced. */
-  owed == 0;
-#endif
   atomic { SAY("loop exits\n"); exited = true }
 }
 

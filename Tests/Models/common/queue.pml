@@ -25,7 +25,7 @@
 #define NAPS 1
 #endif
 
-bool freed;               /* a stop has returned: the engine may be gone */
+bool freed;               /* the engine, and its eventfd */
 bool token;               /* the eventfd has an edge that poll has not seen */
 byte owed;                /* SLEEPING tags replaced or set, not yet paid for */
 byte naps = NAPS;         /* spurious wakes left */
