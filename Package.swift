@@ -55,6 +55,9 @@ let package = Package(
     .testTarget(
       name: "OutboardTests", dependencies: ["Outboard", "CTestSupport"], swiftSettings: settings),
     .executableTarget(
+      name: "ForkProbe", dependencies: ["Outboard", "CTestSupport"], path: "Tests/ForkProbe",
+      swiftSettings: settings),
+    .executableTarget(
       name: "AllocProbe", dependencies: ["Outboard"], path: "Tests/AllocProbe",
       swiftSettings: settings),
     .testTarget(

@@ -23,17 +23,22 @@ public final class Engine: Sendable {
   /// - Throws: ``EngineError/invalidArgument(_:)``, ``EngineError/outOfMemory`` or
   ///   ``EngineError/system(_:)``.
   public convenience init(_ configuration: Configuration = Configuration()) throws(EngineError) {
-    unsafe try self.init(handle: configuration.start(ob_engine_start))
+    unsafe try self.init(handle: configuration.start(ob_engine_start), owned: true)
   }
 
-  /// Takes over an engine of the core that has just been started.
-  init(handle: OpaquePointer) throws(EngineError) {
-    unsafe executor = LoopExecutor(handle: handle)
+  /// Makes the Swift side of an engine of the core that has just been started.
+  ///
+  /// - Parameters:
+  ///   - handle: The core's engine.
+  ///   - owned: Whether it ends with this object.
+  /// - Throws: ``EngineError/shutdown`` when it is being stopped already.
+  init(handle: OpaquePointer, owned: Bool) throws(EngineError) {
+    unsafe executor = LoopExecutor(handle: handle, owned: owned)
     try executor.open(for: self)
   }
 
   deinit {
-    executor.beginStop()
+    executor.letGo()
   }
 
   /// The engine whose loop thread the caller runs on, if any.

@@ -25,38 +25,17 @@ final class FallbackThread: @unchecked Sendable {
   private var executing: LoopExecutor?
   /// The thread, or 0 while there is none.
   private let thread = Atomic<UInt>(0)
-  private let process = getpid()
 
   private static let idleNanoseconds: UInt64 = 1_000_000_000
 
-  // MARK: One per process
+  private static let process = PerProcess { FallbackThread() }
 
-  private static let instance = Atomic<UInt>(0)
-
-  /// The process's instance. A forked child gets its own: its parent's thread is not there, and its
-  /// parent's mutex may be held for ever.
-  static var shared: FallbackThread {
-    var known = instance.load(ordering: .acquiring)
-    while true {
-      if let found = at(known), found.process == getpid() { return found }
-      let fresh = unsafe Unmanaged.passRetained(FallbackThread())
-      let (won, seen) = unsafe instance.compareExchange(
-        expected: known, desired: UInt(bitPattern: fresh.toOpaque()),
-        ordering: .acquiringAndReleasing)
-      if won { return unsafe fresh.takeUnretainedValue() }
-      unsafe fresh.release()
-      known = seen
-    }
-  }
-
-  private static func at(_ address: UInt) -> FallbackThread? {
-    guard let pointer = unsafe UnsafeRawPointer(bitPattern: address) else { return nil }
-    return unsafe Unmanaged<FallbackThread>.fromOpaque(pointer).takeUnretainedValue()
-  }
+  /// The process's one.
+  static var shared: FallbackThread { process.current }
 
   /// Whether the caller runs for this executor on the fallback thread.
   static func isRunning(for executor: LoopExecutor) -> Bool {
-    guard let found = at(instance.load(ordering: .acquiring)) else { return false }
+    guard let found = process.latest else { return false }
     guard found.thread.load(ordering: .relaxed) == currentThread else { return false }
     return found.executing === executor
   }

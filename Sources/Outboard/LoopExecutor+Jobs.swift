@@ -36,9 +36,7 @@ extension LoopExecutor {
       unsafe job.runSynchronously(
         isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
     case .unbound:
-      // No executor: two zero words, as the runtime itself writes it.
-      let none = unsafe unsafeBitCast((UInt(0), UInt(0)), to: UnownedSerialExecutor.self)
-      unsafe job.runSynchronously(on: none)
+      runUnbound(job)
     }
   }
 

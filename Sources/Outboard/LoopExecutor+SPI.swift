@@ -67,6 +67,15 @@
     }
   }
 
+  extension LoopExecutor {
+    /// Runs a job that belongs to no executor: as on the global pool, which the runtime itself
+    /// writes as two zero words. Run as one that prefers the loop, it would move on to the pool.
+    func runUnbound(_ job: UnownedJob) {
+      let none = unsafe unsafeBitCast((UInt(0), UInt(0)), to: UnownedSerialExecutor.self)
+      unsafe job.runSynchronously(on: none)
+    }
+  }
+
   extension JobLayout {
     /// Whether the private words of a job are where ``JobLayout`` takes them to be.
     static let isIntrusive: Bool = {
@@ -99,6 +108,11 @@
     public func enqueue(_ job: consuming ExecutorJob) {
       submit(UnownedJob(job), kind: .isolated)
     }
+  }
+
+  extension LoopExecutor {
+    /// There are no such jobs here.
+    func runUnbound(_ job: UnownedJob) { run(job, kind: .preferring) }
   }
 
   extension JobLayout {

@@ -18,6 +18,10 @@ internal import Synchronization
   /// The core's engine. Valid as long as this object: its deinit gives it up.
   let handle: OpaquePointer
 
+  /// False for the shared engine, which is everybody's: it is neither stopped nor given up when
+  /// this object ends.
+  private let ownsHandle: Bool
+
   /// Whose executor this is; nil once that has gone.
   weak var engine: Engine?
 
@@ -34,10 +38,16 @@ internal import Synchronization
   /// Timer records to be used again. Loop thread.
   var sleepers = SleeperPool()
 
-  init(handle: OpaquePointer) {
+  init(handle: OpaquePointer, owned: Bool) {
     unsafe self.handle = handle
+    ownsHandle = owned
     unsafe closing = .allocate(capacity: 1)
     unsafe closing.initialize(to: ob_timer())
+  }
+
+  /// Its engine has gone: begins a stop in cancel mode and does not wait. Any thread.
+  func letGo() {
+    if ownsHandle { beginStop() }
   }
 
   /// True for the first who asks.
@@ -46,6 +56,6 @@ internal import Synchronization
   deinit {
     sleepers.drain()
     unsafe closing.deallocate()
-    unsafe ob_engine_dispose(handle)
+    if ownsHandle { unsafe ob_engine_dispose(handle) }
   }
 }

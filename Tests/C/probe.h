@@ -37,12 +37,30 @@ static inline void await_count(const int *counter, int count,
   }
 }
 
-/* ThreadSanitizer's own thread, from the first pthread_create on. */
-#ifdef __SANITIZE_THREAD__
+/* ThreadSanitizer has a thread of its own, from the first pthread_create on,
+ * and cannot start any in the child of a process with threads ("dup thread with
+ * used id"). AddressSanitizer's allocator may be locked for good in a child
+ * that was forked while another thread allocated. What needs either is left out
+ * there. */
+#if defined(__SANITIZE_THREAD__)
 #define TOOL_THREADS 1
 #else
 #define TOOL_THREADS 0
 #endif
+#if defined(__SANITIZE_ADDRESS__)
+#define TOOL_HEAP 1
+#elif defined(__has_feature)
+#define TOOL_HEAP __has_feature(address_sanitizer)
+#else
+#define TOOL_HEAP 0
+#endif
+#define LEAVE_OUT_IF(tool)                    \
+  do {                                        \
+    if (tool) {                               \
+      printf("  left out under this tool\n"); \
+      return;                                 \
+    }                                         \
+  } while (0)
 
 /* Needs no descriptor: there may be none. */
 static inline int count_threads(void) {

@@ -4,6 +4,9 @@
 #include "test_support.h"
 
 #include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +121,9 @@ const char *test_engine_default_name(void) {
   return opts.name;
 }
 
-int64_t test_thread_id(void) { return syscall(SYS_gettid); }
+int64_t test_thread_id(void) {
+  return syscall(SYS_gettid);
+}
 
 int test_thread_count(const char *prefix) {
   DIR *directory = opendir("/proc/self/task");
@@ -149,13 +154,39 @@ int test_thread_sanitizer(void) {
   return 0;
 }
 
-int test_in_child(int (*body)(void *user), void *user) {
-  int status = 0;
-  pid_t child = fork();
+int test_fork(void) {
+  int child = fork();
+  sigset_t timer;
   if (child == 0) {
+    sigemptyset(&timer);
+    sigaddset(&timer, SIGALRM);
+    pthread_sigmask(SIG_UNBLOCK, &timer, NULL);
     alarm(20);
-    _exit(body(user));
   }
+  return child;
+}
+
+void test_leave(int code) {
+  _exit(code);
+}
+
+int test_wait_child(int child) {
+  int status = 0;
   if (child < 0 || waitpid(child, &status, 0) != child) return -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+int test_run_beside(const char *program, const char *argument) {
+  char path[4096];
+  ssize_t size = readlink("/proc/self/exe", path, sizeof path - 100);
+  char *argv[] = {path, (char *)(uintptr_t)argument, NULL};
+  char *slash;
+  pid_t child;
+  if (size < 0) return -1;
+  path[size] = '\0';
+  slash = strrchr(path, '/');
+  if (slash == NULL) return -1;
+  snprintf(slash + 1, 99, "%s", program);
+  if (posix_spawn(&child, path, NULL, NULL, argv, environ) != 0) return -1;
+  return test_wait_child(child);
 }

@@ -32,7 +32,7 @@ struct SleepTests {
     let order = Recorder<String>()
     try await engine.call {
       async let long: Void = {
-        try await Task.sleep(for: .milliseconds(60))
+        try await Task.sleep(for: .milliseconds(300))
         order.add("long")
       }()
       async let short: Void = {
@@ -53,9 +53,9 @@ struct SleepTests {
     try await engine.call {
       await withTaskGroup(of: Void.self) { group in
         for number in 0..<2_000 {
-          let due = begin + .milliseconds(300 + number % 10 * 20)
+          let due = begin + .milliseconds(1_000 + number % 10 * 20)
           group.addTask {
-            if ContinuousClock.now > begin + .milliseconds(290) { late.add() }
+            if ContinuousClock.now > begin + .milliseconds(500) { late.add() }
             #if OUTBOARD_NO_SPI
               try? await engine.sleep(for: ContinuousClock.now.duration(to: due))
             #else

@@ -29,7 +29,8 @@ struct StartTests {
     let caller = threadID
     #expect(try engine.callAndWait { threadID } != caller)
     try engine.shutdownAndWait()
-    #expect(threadCount("ob-test-name") == 0)
+    // A joined thread may still be listed for a moment.
+    #expect(eventuallyBlocking { threadCount("ob-test-name") == 0 })
   }
 
   @Test("An option out of range is named")
@@ -104,10 +105,10 @@ struct StartTests {
   @Test("Threads that race for the shared engine get the same one")
   func shared() throws {
     let seen = Recorder<ObjectIdentifier>()
-    HostThread.race(16) { _ in
+    HostThread.race(32) { _ in
       do { seen.add(ObjectIdentifier(try Engine.shared())) } catch { Issue.record(error) }
     }
-    #expect(seen.count == 16)
+    #expect(seen.count == 32)
     #expect(Set(seen.all).count == 1)
     #expect(try Engine.shared().callAndWait { 5 } == 5)
   }

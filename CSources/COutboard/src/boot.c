@@ -8,7 +8,9 @@
 static int report_boot(ob_engine *engine, int uv_status) {
   pthread_mutex_lock(&engine->life_mutex);
   engine->boot_errno = uv_status;
-  engine->boot_status = uv_status == 0 ? OB_OK : OB_ESYSTEM;
+  engine->boot_status = uv_status == 0           ? OB_OK
+                        : uv_status == UV_ENOMEM ? OB_ENOMEM
+                                                 : OB_ESYSTEM;
   engine->life = uv_status == 0 ? OB__ALIVE : OB__FAILED;
   pthread_cond_broadcast(&engine->life_cond);
   pthread_mutex_unlock(&engine->life_mutex);

@@ -65,9 +65,12 @@ static int call_bare(ob_engine *engine, ob__lane *lane,
   request.parker = &lane->thread->parker;
   request.caller_cpu = ob__cpu();
   ob__store_relaxed(&lane->held, UINT64_C(1));
-  rc = OB_LIKELY(ob__lane_idle(lane))
-           ? ob__lane_push(lane, &request.node)
-           : ob__lane_append(lane, ob__bare_entry, &request);
+  if (OB_UNLIKELY(!ob__lane_idle(lane))) {
+    request.flags |= OB__FLAG_BEHIND;
+    request.result.u.ref.data = lane;
+    request.result.size = (size_t)lane->tail;
+  }
+  rc = ob__lane_push(lane, &request.node);
   if (OB_LIKELY(rc == OB_OK)) {
     ob__count(&lane->n_submitted, 1);
     ob__add_relaxed(&engine->callers, 1u);

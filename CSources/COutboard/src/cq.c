@@ -53,22 +53,26 @@ void ob__cq_abort(ob_cq *cq) {
   ob__sub_acq_rel(&cq->under_way, 1u);
 }
 
+/* A full counter is readable, too; no other error is to be expected of a
+ * descriptor that nobody has closed. */
+static void signal_fd(ob_cq *cq) {
+  const uint64_t one = 1;
+  int saved = errno;
+  syscall(SYS_write, cq->fd, &one, sizeof one);
+  errno = saved;
+}
+
 /* On a loop: the request has ended. */
 void ob__cq_deliver(ob_request *request) {
-  const uint64_t one = 1;
   ob__full *full = ob__full_of(request);
   ob_cq *cq = full->cq;
   ob_request *seen = ob__load_relaxed(&cq->head);
-  int saved = errno;
   ob__request_ref(request); /* the queue's */
   do {
     full->done.cq_next = seen;
     /* Release: the record, to the exchange in take_all. */
   } while (!ob__cas_weak_acq_rel(&cq->head, &seen, request));
-  /* A full counter is readable, too; no other error is to be expected of a
-   * descriptor that nobody has closed. */
-  if (seen == NULL) syscall(SYS_write, cq->fd, &one, sizeof one);
-  errno = saved;
+  if (seen == NULL) signal_fd(cq);
   ob__cq_abort(cq); /* the last touch: it may be destroyed from here on */
 }
 
@@ -99,6 +103,7 @@ int ob_cq_next(ob_cq *cq, ob_cq_record *out) {
   if (cq->local == NULL && !take_all(cq)) {
     reset_fd(cq);
     if (!take_all(cq)) return OB_EAGAIN;
+    signal_fd(cq); /* its pusher's signal may be the one just taken */
   }
   request = cq->local;
   cq->local = ob__full_of(request)->done.cq_next;

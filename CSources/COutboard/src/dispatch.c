@@ -97,6 +97,7 @@ static int run_handler(ob_engine *engine, ob_request *request) {
   ob__store_relaxed(&engine->current_name, request->name);
   ob__store_relaxed(&engine->current_handler, request->handler);
   request->handler(request, request->input, request->input_size, request->user);
+  ob__exit_check(engine); /* neither its callback nor its destructor starts */
   answered = engine->current_answered;
   engine->current = outer;
   engine->current_answered = outer_answered;
@@ -114,11 +115,30 @@ void ob__bare_inline(ob_request *request) {
   if (!run_handler(request->engine, request)) must_answer();
 }
 
+/* What its thread has posted before a call comes first. 0: in the next batch.
+ */
+static int caught_up(ob_engine *engine, ob_request *request) {
+  ob__lane *lane = request->result.u.ref.data;
+  engine->budget++; /* the work is the lane's, until it is our turn */
+  if (!ob__lane_catch_up(lane, (uint64_t)request->result.size)) {
+    request->node.next = engine->ready;
+    if (engine->ready == NULL) engine->ready_tail = &request->node;
+    engine->ready = &request->node;
+    return 0;
+  }
+  request->flags &= ~OB__FLAG_BEHIND;
+  request->result = ob_result_none();
+  return 1;
+}
+
 void ob__bare_run(ob_node *node, int status) {
   ob_request *request = (ob_request *)node;
   ob_engine *engine = request->engine;
   ob__parker *parker = request->parker;
   uint32_t old;
+  if (OB_UNLIKELY(request->flags & OB__FLAG_BEHIND) &&
+      !caught_up(engine, request))
+    return;
   engine->caller_cpu = request->caller_cpu;
   if (OB_LIKELY(status == OB_OK)) {
     if (OB_UNLIKELY(!run_handler(engine, request))) must_answer();
@@ -136,10 +156,6 @@ void ob__bare_run(ob_node *node, int status) {
   if (old & OB__WAITERS) ob__wake_later(engine, parker);
 #endif
   (void)parker;
-}
-
-void ob__bare_entry(void *request, int status) {
-  ob__bare_run((ob_node *)request, status);
 }
 
 /* --- Full requests ----------------------------------------------------------

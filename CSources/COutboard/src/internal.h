@@ -149,8 +149,8 @@ struct ob_engine {
   uint64_t n_timed_out;
   uint64_t n_high_water;
   uint64_t n_sleeps;
-  uint64_t idle_ns; /* spinning; at the end also asleep */
-  uint64_t started_at;
+  uint64_t idle_ns;              /* spinning; at the end also asleep */
+  uint64_t started_at, ended_at; /* ns; 0: not yet */
 
   /* Registry lock. */
   struct ob__lane *lanes;                   /* list by next_of_engine */

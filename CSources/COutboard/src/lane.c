@@ -1,5 +1,6 @@
 /* Lanes: single-producer segmented rings, scheduled through the push list.
  * queue.h has the protocol. */
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "internal.h"
@@ -8,6 +9,8 @@ void ob__lane_init(ob__lane *lane) {
   /* cache, returned and spare stay: memory of requests and blocks serves the
    * next thread, and late frees push onto returned at any time. */
   lane->node = (ob_node){.run = ob__lane_run};
+  lane->again = (ob_node){.run = ob__lane_again};
+  lane->in_ready = 0;
   lane->tail_block = lane->head_block = NULL;
   lane->tail_index = lane->head_index = 0;
   ob__store_relaxed(&lane->tail, UINT64_C(0));
@@ -57,19 +60,24 @@ int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg) {
   lane->tail_index++;
   ob__store_release(&lane->tail, lane->tail + 1);
 #ifdef OB_BREAK_WAKE /* uv_async_send's early return */
-  if (ob__load_relaxed(&lane->scheduled) != 0) return OB_OK;
-  ob__store_relaxed(&lane->scheduled, 1u);
+  if (ob__load_relaxed(&lane->scheduled) == OB__LANE_QUEUED) return OB_OK;
+  ob__store_relaxed(&lane->scheduled, OB__LANE_QUEUED);
 #else
-  /* Pairs with the exchange in ob__lane_run: if this finds 1, that one comes
-   * later and will see the tail. */
-  if (ob__xchg_acq_rel(&lane->scheduled, 1u) != 0) return OB_OK;
+  /* Pairs with the exchange in ob__lane_run: if this finds QUEUED, that one
+   * comes later and will see the tail. */
+  if (ob__xchg_acq_rel(&lane->scheduled, OB__LANE_QUEUED) == OB__LANE_QUEUED)
+    return OB_OK;
 #endif
   rc = ob__push_or_undo(lane, &lane->node);
   if (OB_LIKELY(rc == OB_OK)) return OB_OK;
-  /* Nobody reads a lane that is not scheduled: the entry can be had back. */
+  /* The loop reads a lane whenever it comes round to it: it may have run the
+   * entry before it closed. If not, nobody will, and it can be had back. */
+#ifndef OB_BREAK_UNDO
+  if (ob__load_acquire(&lane->head) == lane->tail) return OB_OK;
+#endif
   lane->tail_index--;
   ob__store_release(&lane->tail, lane->tail - 1);
-  ob__store_release(&lane->scheduled, 0u);
+  ob__store_release(&lane->scheduled, OB__LANE_IDLE);
   return rc;
 }
 
@@ -78,10 +86,12 @@ int ob__lane_idle(const ob__lane *lane) {
   (void)lane;
   return 1;
 #else
-  /* Acquire: what the loop ran of this lane before it published head. Only
-   * this thread can make an idle lane busy, so the answer stays true. */
-  return lane->tail == ob__load_acquire(&lane->head) &&
-         ob__load_acquire(&lane->scheduled) == 0;
+  /* Acquire: what the loop ran before it left the lane. IDLE also says that the
+   * loop is not about to read a tail that we have yet to write; an empty lane
+   * alone does not. Only this thread can make an idle lane busy, so the answer
+   * stays true. */
+  return ob__load_acquire(&lane->scheduled) == OB__LANE_IDLE &&
+         lane->tail == ob__load_acquire(&lane->head);
 #endif
 }
 
@@ -107,22 +117,16 @@ static ob__block *block_advance(ob__lane *lane) {
   return next;
 }
 
-void ob__lane_run(ob_node *node, int status) {
-  ob__lane *lane = (ob__lane *)node;
+/* Runs entries up to tail, or until the budget is spent. */
+static void run_entries(ob__lane *lane, uint64_t tail) {
   ob_engine *engine = lane->engine;
-  uint64_t tail, head = lane->head, posts = 0;
+  uint64_t head = lane->head, posts = 0;
   int ended = lane->ended, is_call;
   ob__entry entry;
-  (void)status;
-  engine->budget++; /* the lane itself is no work */
-  /* Before the tail is read: pairs with the exchange in ob__lane_append. */
-  ob__xchg_acq_rel(&lane->scheduled, 0u);
-  tail = ob__load_acquire(&lane->tail);
-  ob__note_found(engine, tail - head);
   while (head != tail && engine->budget > 0) {
     entry = block_advance(lane)->entries[lane->head_index++];
     engine->budget--;
-    is_call = entry.fn == ob__request_entry || entry.fn == ob__bare_entry;
+    is_call = entry.fn == ob__request_entry;
     posts += !is_call;
     /* A call may run long: from here on it is not queued any more. */
     if (is_call) ob__store_release(&lane->head, head + 1);
@@ -133,15 +137,53 @@ void ob__lane_run(ob_node *node, int status) {
   }
   /* Release: room for the producer, and what the entries did. */
   ob__store_release(&lane->head, head);
-  /* The entry that ends a lane was nobody's post. */
-  ob__count(&engine->n_completed, posts - (uint64_t)(lane->ended - ended));
-  if (head != tail) {
-    /* Budget spent: stay in line, unless the producer has queued us already. */
-    if (ob__xchg_acq_rel(&lane->scheduled, 1u) == 0)
-      ob__ready_append(engine, &lane->node);
-  } else if (lane->ended && ob__load_acquire(&lane->scheduled) == 0) {
-    ob__lane_retire(lane);
+  posts -= (uint64_t)(lane->ended - ended); /* the last was nobody's post */
+  ob__count(&engine->n_completed, posts);
+  if (engine->drain_status != 0) ob__count(&engine->n_cancelled, posts);
+}
+
+static void run_lane(ob__lane *lane) {
+  ob_engine *engine = lane->engine;
+  uint64_t tail = ob__load_acquire(&lane->tail);
+  uint32_t held = OB__LANE_HELD;
+  run_entries(lane, tail);
+  if (lane->in_ready) return; /* that run ends it */
+  if (lane->head != tail) {
+    /* Budget spent: stay in line by a node of the loop's own. Its producer may
+     * be about to push the other one, and may take its time. */
+    lane->in_ready = 1;
+    ob__ready_append(engine, &lane->again);
+    return;
   }
+  /* Fails when the producer has queued the lane anew. */
+  if (ob__cas_acq_rel(&lane->scheduled, &held, OB__LANE_IDLE) && lane->ended)
+    ob__lane_retire(lane);
+}
+
+void ob__lane_run(ob_node *node, int status) {
+  ob__lane *lane = (ob__lane *)node;
+  uint64_t found = ob__load_relaxed(&lane->tail) - lane->head;
+  (void)status;
+  lane->engine->budget++; /* the lane itself is no work */
+  if (found > 0) ob__note_found(lane->engine, found - 1);
+  /* Before the tail is read: pairs with the exchange in ob__lane_append. */
+  ob__xchg_acq_rel(&lane->scheduled, OB__LANE_HELD);
+  run_lane(lane);
+}
+
+void ob__lane_again(ob_node *node, int status) {
+  ob__lane *lane =
+      (ob__lane *)((char *)node - offsetof(struct ob__lane, again));
+  (void)status;
+  lane->engine->budget++;
+  lane->in_ready = 0;
+  run_lane(lane);
+}
+
+int ob__lane_catch_up(ob__lane *lane, uint64_t tail) {
+  /* Signed: the loop may be past it. */
+  if ((int64_t)(tail - lane->head) > 0) run_entries(lane, tail);
+  return (int64_t)(tail - lane->head) <= 0;
 }
 
 void ob__lane_free_blocks(ob__lane *lane) {

@@ -176,6 +176,7 @@ void ob__loop_close(ob_engine *engine) {
     uv_run(&engine->uv, UV_RUN_NOWAIT);
   pthread_mutex_lock(&engine->life_mutex);
   ob__count(&engine->idle_ns, uv_metrics_idle_time(&engine->uv));
+  ob__store_relaxed(&engine->ended_at, ob__now());
   engine->uv_closed = 1;
   pthread_mutex_unlock(&engine->life_mutex);
   /* Fails with a uv request of the user's still pending, which may come back to

@@ -17,13 +17,17 @@
  *
  * Lane: a single-producer ring of segments holding {fn, arg}. The lane itself
  * is a node of the push list: the producer publishes its tail, then exchanges
- * `scheduled` to 1, and pushes the lane if it was 0; the loop exchanges it to 0
- * before it reads the tail. So there is one word to sleep on, nothing to scan
- * (scanning lanes halved the rate of 64 callers), and a burst of posts costs
- * one push.
+ * `scheduled` to QUEUED, and pushes the lane unless it was that before. The
+ * loop exchanges it to HELD before it reads the tail, and lets go (HELD to
+ * IDLE) when it has run everything. So there is one word to sleep on, nothing
+ * to scan (scanning lanes halved the rate of 64 callers), and a burst of posts
+ * costs one push.
  *
- * Order per thread: a request goes to the list only when its thread's lane is
- * empty and not scheduled, else it becomes an entry of the lane.
+ * Order per thread: a submission goes to the list only when its thread's lane
+ * is empty and IDLE, else it becomes an entry of the lane. A blocking
+ * call, whose thread hands in nothing until it has returned, uses the list in
+ * any case and says how much of the lane comes before it: so it never needs
+ * memory.
  *
  * Room: each lane holds credits of the engine's queue_limit, so that a
  * submission counts against the limit without touching a shared word. A lane
@@ -52,6 +56,8 @@ typedef struct ob__block {
   ob__entry entries[OB__BLOCK_ENTRIES];
 } ob__block;
 
+enum { OB__LANE_IDLE, OB__LANE_QUEUED, OB__LANE_HELD };
+
 struct ob__thread;
 
 /* One thread's way into one engine. Recycled and never freed: requests in
@@ -76,7 +82,7 @@ typedef struct ob__lane {
   uint64_t engine_id;
 
   /* Both. */
-  _Alignas(OB_LINE) uint32_t scheduled; /* 1: in the list, or will be read */
+  _Alignas(OB_LINE) uint32_t scheduled; /* OB__LANE_, see above */
   uint64_t quota;                       /* credits; lowered by room.c */
   ob__block *spare;                     /* a drained block, by exchange */
   ob_request *returned;                 /* freed elsewhere, by CAS */
@@ -87,6 +93,8 @@ typedef struct ob__lane {
   uint32_t head_index;
   uint64_t unlisted; /* of listed: taken by the loop */
   int ended;         /* the thread's last entry has run */
+  ob_node again;     /* in the ready list, with in_ready set */
+  int in_ready;
 } ob__lane;
 
 /* What a push found. */
@@ -119,8 +127,11 @@ int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg);
 int ob__lane_idle(const ob__lane *lane);
 /* Pushes a node onto the list, as ob__push_or_undo. */
 int ob__lane_push(ob__lane *lane, ob_node *node);
-/* Runs up to the engine's budget. */
+/* Run up to the engine's budget. Loop thread. */
 void ob__lane_run(ob_node *node, int status);
+void ob__lane_again(ob_node *node, int status);
+/* Runs the entries before tail; 0 when the budget was spent first. */
+int ob__lane_catch_up(ob__lane *lane, uint64_t tail);
 /* Gives a lane whose thread or engine has ended back to the pool. */
 void ob__lane_retire(ob__lane *lane);
 void ob__lane_free_blocks(ob__lane *lane);

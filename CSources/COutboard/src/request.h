@@ -71,6 +71,7 @@ enum {
 #define OB__FLAG_BLOCKED \
   (1u << 17)                       /* an ob_call: its caller watches the time */
 #define OB__FLAG_COPIED (1u << 18) /* input is our copy */
+#define OB__FLAG_BEHIND (1u << 20) /* bare: its slot says what runs first */
 #define OB__FLAG_LISTED (1u << 19) /* counted in its lane's listed */
 
 typedef struct ob__waiter {
@@ -149,7 +150,6 @@ void ob__wake_waiters(ob_request *request);
 void ob__request_run(ob_node *node, int status);
 void ob__request_entry(void *request, int status);
 void ob__bare_run(ob_node *node, int status);
-void ob__bare_entry(void *request, int status);
 void ob__running_link(ob_request *request);
 /* Runs a bare request's handler inline on the loop. */
 void ob__bare_inline(ob_request *request);

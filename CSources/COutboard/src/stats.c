@@ -5,13 +5,14 @@
 
 static uint64_t busy_ns(ob_engine *engine) {
   uint64_t begin = ob__load_relaxed(&engine->started_at), now = ob__now();
+  uint64_t ended = ob__load_relaxed(&engine->ended_at);
   uint64_t idle = ob__load_relaxed(&engine->idle_ns), all;
   pthread_mutex_lock(&engine->life_mutex);
   if (!engine->uv_closed && engine->life == OB__ALIVE)
     idle += uv_metrics_idle_time(&engine->uv);
   pthread_mutex_unlock(&engine->life_mutex);
   if (begin == 0) return 0;
-  all = now - begin;
+  all = (ended != 0 ? ended : now) - begin;
   return all > idle ? all - idle : 0;
 }
 

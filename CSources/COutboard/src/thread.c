@@ -226,7 +226,8 @@ void ob__lane_retire(ob__lane *lane) {
   ob__registry_lock();
   /* The ending thread appends and schedules under the lock: seen again here, a
    * lane that it has queued is not given away; its next run comes back. */
-  if (ob__load_acquire(&lane->scheduled) == 0) lane_retire_locked(lane);
+  if (ob__load_acquire(&lane->scheduled) == OB__LANE_IDLE)
+    lane_retire_locked(lane);
   ob__registry_unlock();
 }
 

@@ -26,8 +26,18 @@ int test_thread_count(const char *prefix);
  * starts one. */
 int test_thread_sanitizer(void);
 
-/* Forks; the child calls body(user) and leaves with what it returns. Returns
- * that, or -1 when the child was killed or took longer than 20 s. */
-int test_in_child(int (*body)(void *user), void *user);
+/* fork, which Swift does not import. 0 in the child, which a timer kills after
+ * 20 s. */
+int test_fork(void);
+
+/* _exit, which does not return. */
+_Noreturn void test_leave(int code);
+
+/* Waits for a child: its exit code, or -1 when it was killed. */
+int test_wait_child(int child);
+
+/* Runs the program that lies beside the current one, with one argument: its
+ * exit code, or -1 when it was killed or could not be started. */
+int test_run_beside(const char *program, const char *argument);
 
 #endif
