@@ -205,3 +205,36 @@ TEST(misuse_is_refused) {
   ob_ticket_release(ticket);
   test_stop(engine);
 }
+
+static void handle_poll(ob_request *request, void *input, size_t size,
+                        void *user) {
+  (void)input;
+  (void)size;
+  (void)user;
+  while (!ob_request_cancelled(request)) continue;
+  ob_complete(request, 5, ob_result_none());
+}
+
+/* The answer comes while the loop still looks at the cancel: it must neither be
+ * seen twice nor be missed. */
+TEST(jobs_that_poll_for_their_cancellation) {
+  int rounds = (int)test_ops(20000), destroyed = 0, ended = 0;
+  ob_engine *engine = test_engine(NULL);
+  ob_call_opts opts = test_call(handle_poll, &destroyed);
+  ob_ticket *ticket;
+  opts.flags = OB_CALL_OFFLOAD;
+  opts.input = &opts;
+  opts.destroy = count_destroy;
+  for (int i = 0; i < rounds; i++) {
+    int rc;
+    CHECK_EQ(ob_submit(&ticket, engine, &opts), OB_OK);
+    if (i % 2) sched_yield();
+    CHECK_EQ(ob_ticket_cancel(ticket), OB_OK);
+    rc = ob_ticket_wait(ticket, 20 * S, NULL);
+    CHECK(rc == 5 || rc == OB_ECANCELED);
+    ended++;
+    ob_ticket_release(ticket);
+  }
+  test_stop(engine);
+  CHECK_EQ(destroyed, ended);
+}

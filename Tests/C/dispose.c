@@ -6,52 +6,62 @@
 
 /* --- dispose --- */
 
+typedef struct disposal {
+  int submitted; /* the submitter is out of the engine */
+  int disposed;
+} disposal;
+
 static void handle_dispose(ob_request *request, void *input, size_t size,
                            void *user) {
+  disposal *d = user;
   (void)input;
   (void)size;
   CHECK(ob_engine_current() == ob_request_engine(request));
+  test_await(&d->submitted);
   ob_complete(request, OB_OK, ob_result_none());
   ob_engine_dispose(ob_request_engine(request));
-  add(user);
+  add(&d->disposed);
 }
 
 TEST(dispose_in_a_handler) {
   rest before = measure_rest();
   for (int i = 0; i < 100; i++) {
     ob_engine *engine = test_engine(NULL);
-    int disposed = 0;
-    ob_call_opts opts = test_call(handle_dispose, &disposed);
+    disposal d = {0, 0};
+    ob_call_opts opts = test_call(handle_dispose, &d);
     opts.flags = i % 2 ? OB_CALL_SYNC : 0;
-    /* Submitted: it ends although nobody may touch the engine any more. */
     CHECK_EQ(ob_submit(NULL, engine, &opts), OB_OK);
-    test_await(&disposed);
+    set(&d.submitted, 1);
+    test_await(&d.disposed);
     check_at_rest(&before);
   }
 }
 
 static void handle_pool_dispose(ob_request *request, void *input, size_t size,
                                 void *user) {
+  disposal *d = user;
   (void)input;
   (void)size;
   CHECK(ob_engine_current() == NULL);
+  test_await(&d->submitted);
   ob_engine_dispose(ob_request_engine(request));
   ob_complete(request, 3, ob_result_none());
-  add(user);
+  add(&d->disposed);
 }
 
 TEST(dispose_on_a_pool_thread) {
   rest before = measure_rest();
   for (int i = 0; i < 100; i++) {
     ob_engine *engine = test_engine(NULL);
-    int disposed = 0;
-    ob_call_opts opts = test_call(handle_pool_dispose, &disposed);
+    disposal d = {0, 0};
+    ob_call_opts opts = test_call(handle_pool_dispose, &d);
     ob_ticket *ticket;
     opts.flags = OB_CALL_OFFLOAD;
     CHECK_EQ(ob_submit(&ticket, engine, &opts), OB_OK);
+    set(&d.submitted, 1);
     CHECK_EQ(ob_ticket_wait(ticket, OB_FOREVER, NULL), 3);
     ob_ticket_release(ticket);
-    test_await(&disposed);
+    test_await(&d.disposed);
     check_at_rest(&before);
   }
 }

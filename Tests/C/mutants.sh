@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Takes one guard out at a time and requires the test named for it to fail.
-#   mutants.sh [NAME...]     the table is mutants.txt: NAME PROGRAM TEST
+#   mutants.sh [NAME...]     the table is mutants.txt: NAME PROGRAM TEST [tsan]
 # A guard without a line in the table, or a test that does not exist, fails too.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 out=${OB_BUILD:-$root/build}/mutants
-good=${OB_BUILD:-$root/build}/c/release
+builds=${OB_BUILD:-$root/build}/c
 core=$root/CSources/COutboard
 # The loop may hang without its guard: a hang is a failure, seen soon.
 export OB_TEST_SCALE=${OB_TEST_SCALE:-0.4}
@@ -18,14 +18,16 @@ say() { # ok|FAIL TEXT
 }
 
 # Compiles the files that know the switch, links them before the good ones.
-build() { # NAME PROGRAM
-  local dir=$out/$1 file object objects=() good_objects=() wrap=()
+build() { # NAME PROGRAM VARIANT
+  local dir=$out/$1 good=$builds/$3 file object objects=() good_objects=()
+  local flags=(-O2)
+  if [ "$3" = tsan ]; then flags=(-O1 -fsanitize=thread); fi
   mkdir -p "$dir"
   for file in "$core"/src/*.c; do
     object=$(basename "$file" .c).o
     if grep -q "OB_BREAK_$1\b" "$file"; then
       # shellcheck disable=SC2046
-      gcc -std=gnu11 -O2 -g -w -fvisibility=hidden "-DOB_BREAK_$1" \
+      gcc -std=gnu11 "${flags[@]}" -g -w -fvisibility=hidden "-DOB_BREAK_$1" \
         -I"$core/include" -I"$core/src" $(pkg-config --cflags libuv) \
         -c -o "$dir/$object" "$file" || return 1
       objects+=("$dir/$object")
@@ -34,21 +36,20 @@ build() { # NAME PROGRAM
     fi
   done
   [ ${#objects[@]} -gt 0 ] || return 1
-  case $2 in
-    counters) wrap=(-Wl,--wrap=syscall) ;;
-    alloc) wrap=(-Wl,--wrap=malloc,--wrap=calloc,--wrap=posix_memalign) ;;
-  esac
   # shellcheck disable=SC2046
-  gcc "${wrap[@]}" -o "$dir/$2" "$good/$2.o" "$good/harness.o" \
+  gcc "${flags[@]}" -o "$dir/$2" "$good/$2.o" "$good/harness.o" \
     "$good/fixtures.o" "${objects[@]}" "${good_objects[@]}" \
     $(pkg-config --libs libuv) -lpthread
 }
 
-try() { # NAME PROGRAM TEST
-  local log=$out/$1.log
+try() { # NAME PROGRAM TEST VARIANT
+  local log=$out/$1.log good=$builds/$4
+  if [ "$4" = tsan ]; then
+    local -x OB_TEST_OPS=0.02 OB_TEST_SCALE=4 TSAN_OPTIONS=halt_on_error=1
+  fi
   if ! "$good/$2" "$3" >"$log" 2>&1; then
     say FAIL "$1: $2/$3 does not pass on the good build"
-  elif ! build "$1" "$2" >"$log" 2>&1; then
+  elif ! build "$1" "$2" "$4" >"$log" 2>&1; then
     say FAIL "$1: does not build (see $log)"
   elif "$out/$1/$2" "$3" >"$log" 2>&1; then
     say FAIL "$1: SURVIVED $2/$3"
@@ -57,16 +58,17 @@ try() { # NAME PROGRAM TEST
   fi
 }
 
-make -C "$here" VARIANT=release OUT="$good" -j2 all >/dev/null || exit 1
+make -C "$here" VARIANT=release OUT="$builds/release" -j2 all >/dev/null || exit 1
+make -C "$here" VARIANT=tsan OUT="$builds/tsan" -j2 all >/dev/null || exit 1
 mkdir -p "$out"
 for name in $(grep -oh 'OB_BREAK_[A-Z_]*' "$core"/src/*.[ch] | sort -u); do
   grep -q "^${name#OB_BREAK_} " "$here/mutants.txt" ||
     say FAIL "${name#OB_BREAK_}: no test is named for it in mutants.txt"
 done
-while read -r name program test; do
+while read -r name program test variant; do
   case "$name" in '' | '#'*) continue ;; esac
   if [ $# -gt 0 ] && ! printf '%s\n' "$@" | grep -qx "$name"; then continue; fi
-  try "$name" "$program" "$test"
+  try "$name" "$program" "$test" "${variant:-release}"
 done <"$here/mutants.txt"
 echo "mutants: $passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

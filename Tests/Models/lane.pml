@@ -1,32 +1,35 @@
 /*
  * LANE: the push list with lanes and the order across the two (rule 3).
  *
- * NP producers submit K items each; every item is, by free choice, a request
- * (list, or lane when the order rule says so) or a post (lane). The loop
- * drains list and lanes in batches of BATCH entries per visit, then sleeps as
- * in wake.pml. The protocol itself is in common/lane.pml.
+ * NP producers hand in items; each is, by free choice, a submission (list, or
+ * lane when the order rule says so), a blocking call (list, carrying the tail;
+ * the producer waits for it) or a post (lane). The loop drains list and lanes
+ * in batches of BATCH entries per visit, then sleeps as in wake.pml. The
+ * protocol itself is in common/lane.pml.
  *
- * Abstracted: a ring holds all K items (full lanes wait, or are refused, by a
- * rule outside of this model); running an item is a check of its number;
- * timers and I/O between batches are nothing; the loop does not submit.
+ * Abstracted: a ring holds all items (room.c's business); running an item is a
+ * check of its number; timers and I/O between batches are nothing; the loop
+ * does not submit; a call's catching up is not interrupted by the batch limit.
  *
  * Properties: no lost wake-up or forgotten lane (invalid end state); exactly
  * once and FIFO per producer across list and lane (run_item); one write per
  * sleep (ring); no node linked twice (push); no cycle (-DNP).
  *
  * Mutations, and where they must fail
- *   MUT_CLEAR_BLIND    SCHED is cleared after draining by an unconditional RMW
- *                      instead of a CAS from the word read. SC, TSO.
+ *   MUT_CLEAR_LATE     scheduled is exchanged only after draining, not before
+ *                      the tail is read: entries forgotten. SC, TSO.
+ *   MUT_CLEAR_BLIND    let go by an exchange, not a CAS from HELD: undoes the
+ *                      producer's QUEUED. SC, TSO.
  *   MUT_LIST_ALWAYS    order rule dropped: requests always use the list. SC.
- *   MUT_TAIL_ONLY      order rule asks only head == tail, not SCHED. SC, TSO.
- *   MUT_CARRY_TAIL     order rule replaced: a request always uses the list and
- *                      carries its lane's tail; the loop drains the lane up to
- *                      it first. Later posts still overtake. SC, TSO.
- *   MUT_NEXT_LATE      the loop reads the lane node's next after it cleared
- *                      SCHED: the node may be in the queue again. SC, TSO.
- *   MUT_PEEK           a producer that sees SCHED publishes with a store and
- *                      saves the RMW: undoes the loop's clear. SC, TSO.
- *   LANE_DRAFT         the first draft (clear, then read tail). FIFO. SC, TSO.
+ *   MUT_TAIL_ONLY      order rule asks only head == tail. SC, TSO.
+ *   MUT_CARRY_TAIL     order rule replaced: submissions, too, use the list and
+ *                      carry the tail. Later posts overtake. SC, TSO.
+ *   MUT_NEXT_LATE      the loop reads the lane node's next after its exchange:
+ *                      the node may be in the queue again. SC, TSO.
+ *   MUT_PEEK           a producer that loads QUEUED saves the exchange. Passes
+ *                      under SC; fails under TSO and weaker (the tail is still
+ *                      in its store buffer).
+ *   LANE_DRAFT         the first draft: no HELD. Not FIFO. SC, TSO.
  *   LANE_DRAFT + MUT_SETBACK_STORE   the draft sets `scheduled` back by a
  *                      store: the node gets linked twice. SC, TSO.
  */
@@ -58,9 +61,7 @@
 
 byte done[NP]; /* items run, per producer */
 byte ran;
-#ifdef MUT_CARRY_TAIL
-byte carry[NNODE + 1]; /* lane's tail when the request was submitted */
-#endif
+byte carry[NNODE + 1]; /* run the lane up to here first */
 
 /* Item number i of producer p: exactly once, in order. */
 inline run_item(p, i) {
@@ -80,8 +81,19 @@ proctype producer(byte p) {
   do
   :: i < ITEMS(p) ->
      if
-     :: atomic { SAY("item %d: request\n", i) }; request(p, i, o, ok)
-     :: atomic { SAY("item %d: post\n", i) }; lane_post(p, i + 1, o, ok)
+     :: atomic { SAY("item %d: submission\n", i) };
+        request(p, i, o, ok)
+     :: atomic { SAY("item %d: post\n", i) };
+        lane_post(p, i + 1, o, ok)
+#ifndef NO_CALLS
+     :: atomic { SAY("item %d: call\n", i) };
+        if
+        :: LANE_IDLE(p)
+        :: else -> atomic { carry[NODE(p, i)] = LOAD(p, LTAIL(p)) }
+        fi;
+        push(p, NODE(p, i), o, ok);
+        done[p] > i
+#endif
      fi;
      assert(ok);
      i++
@@ -89,32 +101,34 @@ proctype producer(byte p) {
   od
 }
 
-inline run_node(n, p, e) {
-  d_step {
+inline run_node(n, p, e, room) {
+  atomic {
     linked[n] = false;
-#ifdef MUT_CARRY_TAIL
     p = (n - 1) / K;
-    do
-    :: taken[p] < carry[n] ->
-       e = LOAD(LOOP, SLOT(p, taken[p]));
-       taken[p]++;
-       run_entry(p, e)
-    :: else -> break
-    od;
+    if
+    :: taken[p] < carry[n] -> room = K; lane_run(p, carry[n], e, room)
+    :: else
+    fi;
+    carry[n] = 0;
+    run_item(p, (n - 1) % K);
     p = 0;
-    e = 0;
-#endif
-    run_item((n - 1) / K, (n - 1) % K);
     n = 0
   }
 }
 
-/* One pass: everything that head holds, then the lanes kept before. */
-inline drain(list, n, p, o, e, left, ok) {
-  if
-  :: LOAD(LOOP, HEAD) != EMPTY -> grab(list, n, o)
-  :: else
-  fi;
+/* One pass: the lanes kept before, then everything that head held. */
+inline drain(list, n, p, o, e, room, ok) {
+  atomic {
+    if
+    :: LOAD(LOOP, HEAD) != EMPTY -> grab(list, n, o)
+    :: else
+    fi
+  };
+  do
+  :: atomic { p < NP && !kept[p] -> p++ }
+  :: p < NP && kept[p] -> lane_again(p, o, e, room, ok); p++
+  :: atomic { p == NP -> p = 0; break }
+  od;
   do
   :: list != EMPTY ->
      d_step {
@@ -130,10 +144,10 @@ inline drain(list, n, p, o, e, left, ok) {
 #endif
      };
      if
-     :: n <= TOTAL -> run_node(n, p, e)
+     :: n <= TOTAL -> run_node(n, p, e, room)
      :: else ->
-        atomic { p = n - LNODE(0); kept[p] = false };
-        lane_serve(p, o, e, left, ok);
+        p = n - LNODE(0);
+        lane_pop(p, o, e, room, ok);
 #ifdef MUT_NEXT_LATE
         list = mem[NEXT(n)];
 #endif
@@ -145,19 +159,10 @@ inline drain(list, n, p, o, e, left, ok) {
 }
 
 proctype loop() {
-  byte list, n, p, o, e, left;
+  byte list, n, p, o, e, room;
   bool ok;
   do
-  :: drain(list, n, p, o, e, left, ok);
-     do
-     :: p < NP ->
-        if
-        :: kept[p] -> lane_serve(p, o, e, left, ok)
-        :: else
-        fi;
-        p++
-     :: else -> p = 0; break
-     od;
+  :: drain(list, n, p, o, e, room, ok);
      if
      :: kept[0] || kept[NP - 1] -> skip
      :: else ->

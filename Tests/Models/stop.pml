@@ -1,19 +1,19 @@
 /*
- * STOP: gate, draining, closing the head word (DESIGN.md rule 8).
+ * STOP: gate, draining, closing the head word (DESIGN.md rule 8; stop.c).
  *
  * NP submitters make K submissions each, by free choice calls (list or lane by
  * the order rule; they block until completion) or posts (lane). A handler may
- * finish on another thread (OFFLOADS of them); that completion is pushed with
- * the request's own node, exempt from the gate. Two threads stop the engine,
- * and with LOOPSTOPS so may the loop thread; cancel or drain is a free choice.
- * The loop closes by CAS EMPTY -> CLOSED when it was asked to stop, keeps no
- * lane and no handler runs; then it exits. The engine is freed when no pusher
- * is left between its push and its write to the eventfd.
+ * finish on another thread (OFFLOADS of them): that wakes the caller itself,
+ * then pushes the request's node, exempt from the gate, so that the loop counts
+ * it out. Two threads stop the engine, with a mode each (drain or cancel, the
+ * stronger wins), and with LOOPSTOPS so may the loop thread. The loop closes by
+ * CAS EMPTY -> CLOSED when it sees the stop, keeps no lane and no handler runs;
+ * then it exits. The engine is freed when no pusher is left between its push
+ * and its write to the eventfd.
  *
- * Abstracted: the gate is one flag; stop requests beyond the first only wait;
- * the stop node belongs to the engine (a stopper's own would dangle when its
- * join times out); deadlines, timers and Swift jobs are left out; a blocked
- * caller waits on the outcome itself (waiter.pml has the parking).
+ * Abstracted: deadlines, timers, hooks, blocking calls that carry the tail, and
+ * Swift jobs; a blocked caller waits on the outcome itself (waiter.pml has the
+ * parking); cancelling what runs is left to its handler.
  *
  * Properties: every accepted item is completed exactly once and no refused item
  * ever is (complete, check); no caller waits for ever, the loop exits, all
@@ -22,22 +22,24 @@
  * refused entry stays in a lane (check); no cycle (-DNP).
  *
  * -DNO_GATE must pass as well: the gate is courtesy, CLOSED alone makes it
- * right. So must -DWAKE_DIRECTLY: a handler that finishes elsewhere wakes its
- * caller itself, so the request's node cannot carry the news to the loop.
+ * right.
  *
  * Mutations, all of which must fail under SC and TSO
  *   MUT_GATE_ONLY       no CLOSED tag: the loop exits on an empty queue.
  *   MUT_IGNORE_RUNNING  closes while a handler runs elsewhere.
  *   MUT_RUNNING_EARLY   the other thread counts itself out before its push.
  *   MUT_NO_TAKE_BACK    a refused post leaves its entry in the lane.
+ *   MUT_BLIND_TAKE_BACK a refused post takes its entry back without asking
+ *                       whether the loop has run it.
+ *   MUT_HEAD_HOISTED    it asks, but the load was satisfied before the one that
+ *                       found CLOSED, as ARM may when that one is relaxed.
  *   MUT_CLOSE_STORE     load EMPTY, then store CLOSED instead of a CAS.
  *   MUT_UNSETTLED       freed while a pusher still owes its write: that hits
  *                       a closed, maybe reused, descriptor.
  *   MUT_SPIN_STOP       the stopping loop polls for the handler that still runs
  *                       instead of sleeping (proves the check for cycles).
- *   MUT_COUNT_APART     with WAKE_DIRECTLY: count and notice are two RMWs.
- *   LANE_DRAFT          the first draft of lanes: an entry is run and refused,
- *                       and an accepted one may be stranded.
+ *   LANE_DRAFT          the first draft of lanes: an accepted entry is left to
+ *                       a producer whose push is then refused.
  */
 #ifndef NP
 #define NP 2
@@ -51,9 +53,6 @@
 #ifndef OFFLOADS
 #define OFFLOADS 1
 #endif
-#ifndef OFFTHREADS
-#define OFFTHREADS 1
-#endif
 #ifndef STOPPERS
 #define STOPPERS 2
 #endif
@@ -64,21 +63,18 @@
 #define TOTAL (NP * K)
 #define LOOP NP
 #define STOPPER(s) (NP + 1 + (s))
-#define OFFLOAD(k) (NP + 1 + STOPPERS + (k))
-#define NT (NP + 1 + STOPPERS + OFFTHREADS)
+#define OFFLOAD (NP + 1 + STOPPERS)
+#define NT (NP + 2 + STOPPERS)
 
 #define HEAD 0
-#define NNODE (TOTAL + NP + 2)
+#define NNODE (TOTAL + NP + 1)
 #define NODE(p, i) (1 + (p) * K + (i))
 #define LNODE(p) (TOTAL + 1 + (p))
 #define STOPNODE (TOTAL + NP + 1)
-#define NOTICE (TOTAL + NP + 2) /* WAKE_DIRECTLY */
 #define NEXT(n) (n)
-#define GATE (NNODE + 1)
-#define STOPREQ (NNODE + 2)
-#define FINISHED (NNODE + 3) /* WAKE_DIRECTLY: finished, not yet counted */
-#define NOTICED (NNODE + 4)  /* MUT_COUNT_APART: the notice is queued */
-#define LANE0 (NNODE + 5)
+#define STOP (NNODE + 1) /* the mode asked for; also the gate */
+#define BUSY (NNODE + 2) /* the stop node is queued */
+#define LANE0 (NNODE + 3)
 #define SLOTS K
 #define NW (LANE0 + NP * (SLOTS + 3))
 
@@ -91,9 +87,14 @@ byte job;                /* item handed to the other thread */
 byte running;            /* handlers running elsewhere; the loop's own count */
 byte offloads = OFFLOADS;
 byte loopstops = LOOPSTOPS;
-byte begun;              /* stoppers that have begun */
+byte begun;              /* stoppers that have taken the mutex */
+bool mutex;              /* one stop begins at a time */
+bool popped[NP];         /* lanes whose node the loop has taken */
 bool stopping, cancel;   /* the loop's own */
 bool exited;             /* the loop is gone */
+
+#define DRAIN 1
+#define CANCEL 2
 
 inline complete(n) {
   SAY("complete item %d\n", n);
@@ -101,17 +102,16 @@ inline complete(n) {
   done[n] = true
 }
 
-/* The loop has item n in hand: a new one, or the completion of a handler that
-   ran elsewhere. One step. */
+/* The loop has item n in hand: a new one, or one whose handler has finished on
+   another thread. One step. */
 inline run_item(n) {
   if
   :: elsewhere[n] ->
 #ifndef MUT_RUNNING_EARLY
-     running--;
+     running--
 #endif
-     complete(n)
   :: !elsewhere[n] -> complete(n) /* handler ran, or cancelled by the stop */
-  :: !elsewhere[n] && !(stopping && cancel) && offloads > 0 && job == 0 ->
+  :: !elsewhere[n] && !cancel && offloads > 0 && job == 0 ->
      offloads--;
      elsewhere[n] = true;
      running++;
@@ -134,7 +134,7 @@ inline push_exempt(t, n, o, ok) {
 #ifdef NO_GATE
 #define GATE_SHUT(p) false
 #else
-#define GATE_SHUT(p) LOAD(p, GATE)
+#define GATE_SHUT(p) LOAD(p, STOP)
 #endif
 
 /* The last thing a submitter does: what was accepted is done, what was refused
@@ -151,7 +151,7 @@ inline check(p, i, accepted) {
        i++
     :: else -> break
     od;
-    assert(TAIL_OF(mem[LANE(p)]) == taken[p]);
+    assert(mem[LTAIL(p)] == taken[p]);
     i = 0
   }
 }
@@ -159,6 +159,9 @@ inline check(p, i, accepted) {
 proctype submitter(byte p) {
   byte i, o, accepted;
   bool ok;
+#ifdef MUT_HEAD_HOISTED
+  byte early;
+#endif
   do
   :: i < ITEMS(p) ->
      if
@@ -182,76 +185,56 @@ proctype submitter(byte p) {
 }
 
 /* A handler that finishes on another thread. */
-inline finish_elsewhere(t, n, o, ok) {
-#ifdef WAKE_DIRECTLY
-  /* The caller goes on, so the request is gone: count in the engine's own
-     word; whoever raises it from 0 pushes the engine's own node. */
-  atomic { complete(n) };
-#ifdef MUT_COUNT_APART
-  d_step { DRAINED(t) -> mem[FINISHED]++ };
-  exchange(t, NOTICED, 1, o);
-#else
-  d_step { DRAINED(t) -> o = mem[FINISHED]; mem[FINISHED]++ };
-#endif
-  if
-  :: o == 0 -> push_exempt(t, NOTICE, o, ok)
-  :: else -> o = 0
-  fi
-#else
-#ifdef MUT_RUNNING_EARLY
-  running--;
-#endif
-  push_exempt(t, n, o, ok)
-#endif
-}
-
-proctype offload(byte k) {
+proctype offload() {
   byte n, o;
   bool ok;
 end:
   do
   :: atomic { job != 0 -> n = job; job = 0 };
-     finish_elsewhere(OFFLOAD(k), n, o, ok);
+     atomic { complete(n) }; /* the caller goes on */
+#ifdef MUT_RUNNING_EARLY
+     running--;
+#endif
+     push_exempt(OFFLOAD, n, o, ok);
      n = 0
   od
 }
 
-proctype stopper(byte s) {
-  byte o;
-  bool ok;
-  /* Stoppers are alike, so it is enough that they begin in this order. */
-  atomic { begun == s -> begun++; store(STOPPER(s), GATE, 1) };
-  exchange(STOPPER(s), STOPREQ, 1, o);
+/* ob__stop_begin. A push that finds CLOSED comes too late to matter. */
+inline begin_stop(t, mode, o, ok) {
+  atomic { !mutex -> mutex = true };
   if
-  :: o == 0 -> push_exempt(STOPPER(s), STOPNODE, o, ok)
+  :: mode = DRAIN
+  :: mode = CANCEL
+  fi;
+  atomic {
+    if
+    :: mode > LOAD(t, STOP) -> store(t, STOP, mode)
+    :: else
+    fi
+  };
+  exchange(t, BUSY, 1, o);
+  if
+  :: o == 0 -> push(t, STOPNODE, o, ok)
   :: else -> o = 0
   fi;
+  atomic { DRAINED(t) -> mutex = false };
+  ok = false;
+  mode = 0
+}
+
+proctype stopper(byte s) {
+  byte o, mode;
+  bool ok;
+  /* Stoppers are alike, so it is enough that they begin in this order. */
+  atomic { begun == s && !mutex -> begun++ };
+  begin_stop(STOPPER(s), mode, o, ok);
   exited; /* join */
 #ifndef MUT_UNSETTLED
   owed == 0; /* in C: each pusher's flag, seen clear */
 #endif
   atomic { SAY("engine freed\n"); freed = true }
 }
-
-inline begin_stop() {
-  SAY("stop begins\n");
-  stopping = true;
-  if
-  :: cancel = true
-  :: cancel = false
-  fi
-}
-
-#ifdef WAKE_DIRECTLY
-inline count_finished(o) {
-#ifdef MUT_COUNT_APART
-  exchange(LOOP, NOTICED, 0, o);
-#endif
-  exchange(LOOP, FINISHED, 0, o);
-  running = running - o;
-  o = 0
-}
-#endif
 
 /* Everything that head holds, in one step: the nodes are the loop's own, and a
    completion only lets others go on. Lanes come after, in any order (FIFO is
@@ -269,11 +252,11 @@ inline drain_list(list, n, nx) {
        mem[NEXT(n)] = 0;
        if
        :: n <= TOTAL -> linked[n] = false; run_item(n)
-       :: n == STOPNODE -> linked[n] = false; begin_stop()
-#ifdef WAKE_DIRECTLY
-       :: n == NOTICE -> linked[n] = false; count_finished(nx)
-#endif
-       :: n > TOTAL && n < STOPNODE -> kept[n - LNODE(0)] = true
+       :: n > TOTAL && n < STOPNODE -> popped[n - LNODE(0)] = true
+       :: n == STOPNODE ->
+          linked[n] = false;
+          exchange(LOOP, BUSY, 0, nx);
+          nx = 0
        fi
     :: else -> n = 0; break
     od
@@ -283,10 +266,11 @@ inline drain_list(list, n, nx) {
 inline drain(list, n, nx, p, o, e, room, ok) {
   drain_list(list, n, nx);
   do
-  :: atomic { p < NP && kept[p] -> kept[p] = false };
-     lane_serve(p, o, e, room, ok);
+  :: atomic { p < NP && !kept[p] && !popped[p] -> p++ }
+  :: p < NP && kept[p] && !popped[p] -> lane_again(p, o, e, room, ok); p++
+  :: atomic { p < NP && popped[p] -> popped[p] = false };
+     lane_pop(p, o, e, room, ok);
      p++
-  :: atomic { p < NP && !kept[p] -> p++ }
   :: atomic { p == NP -> p = 0; break }
   od
 }
@@ -317,15 +301,12 @@ inline close_queue(ok) {
 #endif
 }
 
-inline stop_from_loop(o) {
-  loopstops--;
-  atomic { store(LOOP, GATE, 1) };
-  exchange(LOOP, STOPREQ, 1, o);
-  atomic {
-    if
-    :: o == 0 -> begin_stop()
-    :: else
-    fi;
+/* What ob__stop_step sees of the stop, before it decides. */
+inline look_at_stop(o) {
+  d_step {
+    o = LOAD(LOOP, STOP);
+    stopping = (o != 0);
+    cancel = (o == CANCEL);
     o = 0
   }
 }
@@ -336,9 +317,11 @@ proctype loop() {
   do
   :: drain(list, n, nx, p, o, e, room, ok);
      if
-     :: loopstops > 0 && !stopping -> stop_from_loop(o)
+     :: atomic { loopstops > 0 && !stopping -> loopstops-- };
+        begin_stop(LOOP, e, o, ok)
      :: true
      fi;
+     look_at_stop(o);
      if
      :: kept[0] || kept[NP - 1] -> skip
      :: else ->
@@ -380,11 +363,7 @@ init {
     :: i < STOPPERS -> run stopper(i); i++
     :: else -> break
     od;
-    i = 0;
-    do
-    :: i < OFFTHREADS -> run offload(i); i++
-    :: else -> break
-    od;
+    run offload();
     run loop()
   }
 }

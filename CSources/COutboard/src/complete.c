@@ -71,6 +71,9 @@ int ob_complete(ob_request *request, int status, ob_result result) {
                     "its handler, before it returns");
   /* A second answer finds CLAIMED. ANSWERED is set by the last RMW only: from
    * it on the loop may let go of the request. */
+#ifdef OB_BREAK_CLAIM /* the loop may let go while we still write */
+  ob__or_acq_rel(&request->state, OB__ANSWERED);
+#endif
   old = ob__or_acq_rel(&request->state, OB__CLAIMED);
 #ifndef OB_BREAK_ONCE
   if (old & OB__CLAIMED) return answered_before();

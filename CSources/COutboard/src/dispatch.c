@@ -150,12 +150,7 @@ void ob__bare_run(ob_node *node, int status) {
   /* The last touch: the caller's stack may be gone after it. Pairs with the
    * acquire load and the OR in wait.c. */
   old = ob__or_acq_rel(&request->state, OB__DONE);
-#ifdef OB_BREAK_PARKER
-  if (old & OB__WAITERS) ob__wake_later(engine, request->parker);
-#else
   if (old & OB__WAITERS) ob__wake_later(engine, parker);
-#endif
-  (void)parker;
 }
 
 /* --- Full requests ----------------------------------------------------------
@@ -330,6 +325,12 @@ void ob__request_run(ob_node *node, int status) {
   /* Before the rest of the word is looked at: who sets a bit after this pushes
    * the node again. */
   uint32_t old = ob__and_acq_rel(&request->state, ~OB__NODE);
+#ifdef OB_BREAK_AGAIN /* looks anew: who completed meanwhile pushes, too */
+  if (old & (OB__RUNNING | OB__POOLED)) {
+    for (int i = 0; i < 100; i++) ob__pause(); /* a window, made wider */
+    old = ob__load_acquire(&request->state);
+  }
+#endif
   if (old & (OB__RUNNING | OB__POOLED))
     again(request, old);
   else

@@ -90,8 +90,10 @@ int ob__lane_idle(const ob__lane *lane) {
    * loop is not about to read a tail that we have yet to write; an empty lane
    * alone does not. Only this thread can make an idle lane busy, so the answer
    * stays true. */
-  return ob__load_acquire(&lane->scheduled) == OB__LANE_IDLE &&
-         lane->tail == ob__load_acquire(&lane->head);
+#ifndef OB_BREAK_HELD
+  if (ob__load_acquire(&lane->scheduled) != OB__LANE_IDLE) return 0;
+#endif
+  return lane->tail == ob__load_acquire(&lane->head);
 #endif
 }
 

@@ -1,193 +1,179 @@
 /*
- * Lanes: one single-producer ring per producing thread.
+ * Lanes: one single-producer ring per producing thread, scheduled through the
+ * push list (CSources/COutboard/src/lane.c).
  *
- * One word per lane, LANE(p) = tail * TAIL1 | SCHED, published by one CAS:
- *   post   write the slot; CAS (tail, s) -> (tail + 1, SCHED); when s was
- *          clear, push the lane's own node to the queue;
- *   loop   pop the node; read the word; run entries up to that tail, at most
- *          BATCH; entries left: keep the lane privately, SCHED stays; none
- *          left: CAS the word read -> SCHED clear, and when that fails (the
- *          tail moved) keep the lane privately as well.
- * So SCHED clear means empty, and the loop never sees an entry published
- * while SCHED was clear before it has popped the node that announces it.
+ * Words of a lane: tail (producer), head (loop), scheduled: IDLE, QUEUED, HELD.
+ *   post   write the slot; publish tail; exchange(scheduled, QUEUED); unless it
+ *          was QUEUED before, push the lane's node; refused: when head == tail
+ *          the loop has run the entry, so it was accepted after all, otherwise
+ *          take it back;
+ *   loop   pop the node; exchange(scheduled, HELD); read tail; run entries up
+ *          to it, at most BATCH; entries left: stay in line by a second node
+ *          of its own (kept), HELD or QUEUED stays; none left: CAS HELD -> IDLE.
  *
- * Order rule: a request of thread p uses the list only when SCHED is clear,
- * otherwise it travels as an entry of p's lane.
+ * Order rule: a request of thread p uses the list only when scheduled is IDLE
+ * and head == tail, otherwise it travels as an entry of p's lane. A blocking
+ * call uses the list in any case and carries the tail: the loop runs the lane
+ * up to it first.
  *
- * -DLANE_DRAFT is the first draft with three words, kept because its faults
- * are easy to write again: publish tail; exchange(scheduled, 1); the loop does
- * exchange(scheduled, 0) and THEN reads tail; the order rule asks head == tail
- * and scheduled == 0. See README.md, 'What the models found'.
+ * -DLANE_DRAFT is the first draft, kept because its fault is easy to write
+ * again: no HELD, the loop does exchange(scheduled, IDLE) and THEN reads tail.
+ * See README.md, 'What the models found'.
  *
  * The including model defines LANE0 (first of NP * (SLOTS + 3) words), SLOTS
  * (entries per lane), NODE(p, i), LNODE(p) and run_entry(p, e), one step.
  */
-#define SCHED 1
-#define TAIL1 2
-#define LANE(p) (LANE0 + (p) * (SLOTS + 3)) /* draft: tail alone */
-#define LHEAD(p) (LANE(p) + 1) /* draft, MUT_TAIL_ONLY: consumed so far */
-#define LSCHED(p) (LANE(p) + 2) /* draft: the flag */
-#define SLOT(p, i) (LANE(p) + 3 + (i))
+#define IDLE 0
+#define QUEUED 1
+#define HELD 2
+
+#define LTAIL(p) (LANE0 + (p) * (SLOTS + 3))
+#define LHEAD(p) (LTAIL(p) + 1)
+#define SCHEDULED(p) (LTAIL(p) + 2)
+#define SLOT(p, i) (LTAIL(p) + 3 + (i))
 
 #ifndef BATCH
 #define BATCH 1
 #endif
 
 byte taken[NP];  /* entries the loop has taken; its own */
-bool kept[NP];   /* lanes the loop keeps in its private list */
+bool kept[NP];   /* the loop's second node of the lane is in its ready list */
 
-#ifdef LANE_DRAFT
-#define TAIL_OF(w) (w)
-#define LANE_FREE(t, p) (LOAD(t, LHEAD(p)) == LOAD(t, LANE(p)))
-#else
-#define TAIL_OF(w) ((w) / TAIL1)
+#define LANE_EMPTY(p) (LOAD(p, LHEAD(p)) == LOAD(p, LTAIL(p)))
 #ifdef MUT_TAIL_ONLY
-#define LANE_FREE(t, p) (LOAD(t, LHEAD(p)) == TAIL_OF(LOAD(t, LANE(p))))
+#define LANE_IDLE(p) LANE_EMPTY(p)
 #else
-#define LANE_FREE(t, p) ((LOAD(t, LANE(p)) & SCHED) == 0)
-#endif
+#define LANE_IDLE(p) (LOAD(p, SCHEDULED(p)) == IDLE && LANE_EMPTY(p))
 #endif
 
-/* Publishes entry e. o: 0 when the lane's node must be pushed now. */
-inline lane_publish(p, e, o, ok) {
-  atomic { o = TAIL_OF(LOAD(p, LANE(p))); store_private(p, SLOT(p, o), e) };
-#ifdef LANE_DRAFT
-  atomic { SAY("publish tail %d\n", o + 1); store_release(p, LANE(p), o + 1) };
+/* Publishes entry e. o: QUEUED when nothing is left to do. */
+inline lane_publish(p, e, o) {
+  atomic { o = LOAD(p, LTAIL(p)); store(p, SLOT(p, o), e) };
   atomic {
-    exchange(p, LSCHED(p), 1, o);
-    SAY("scheduled = 1, was %d\n", o)
-  }
-#else
-  do
-  :: o = LOAD(p, LANE(p));
+    SAY("publish tail %d\n", o + 1);
+    store_release(p, LTAIL(p), o + 1)
+  };
 #ifdef MUT_PEEK
-     if
-     :: o & SCHED -> atomic { store_release(p, LANE(p), o + TAIL1); break }
-     :: else
-     fi;
-#endif
-     atomic {
-       cas(p, LANE(p), o, (o + TAIL1) | SCHED, ok);
-       if
-       :: ok ->
-          SAY("publish tail %d, scheduled was %d\n", o / TAIL1 + 1, o & SCHED);
-          break
-       :: else
-       fi
-     }
-  od;
-  o = o & SCHED
+  o = LOAD(p, SCHEDULED(p));
+  if
+  :: o != QUEUED -> exchange(p, SCHEDULED(p), QUEUED, o)
+  :: else
+  fi
+#else
+  atomic {
+    exchange(p, SCHEDULED(p), QUEUED, o);
+    SAY("scheduled = QUEUED, was %d\n", o)
+  }
 #endif
 }
 
-/* The queue is closed and never held the node, so the loop has not seen the
-   entry and never will: nobody else touches the lane now. */
-inline lane_take_back(p, o) {
+/* The queue is closed, the loop will not come again. ok: it has run the entry,
+   so the post was accepted. */
+inline lane_take_back(p, o, ok) {
+#if defined(MUT_NO_TAKE_BACK)
+  ok = false;
+#elif defined(MUT_BLIND_TAKE_BACK)
+  ok = false;
+#elif defined(MUT_HEAD_HOISTED)
+  atomic { o = LOAD(p, LTAIL(p)); ok = (early == o) };
+#else
+  ok = LANE_EMPTY(p);
+#endif
 #ifndef MUT_NO_TAKE_BACK
-#ifdef LANE_DRAFT
   atomic {
-    SAY("take entry back\n");
-    o = LOAD(p, LANE(p)) - 1;
-    store(p, LANE(p), o);
-    store(p, LSCHED(p), 0)
-  }
-#else
-  atomic {
-    SAY("take entry back\n");
-    o = LOAD(p, LANE(p)) - TAIL1 - SCHED;
-    store(p, LANE(p), o)
-  }
+    if
+    :: !ok ->
+       SAY("take entry back\n");
+       o = LOAD(p, LTAIL(p)) - 1;
+       store(p, LTAIL(p), o);
+       store_release(p, SCHEDULED(p), IDLE)
+    :: else -> SAY("accepted: it has run\n")
+    fi
+  };
 #endif
-#else
-  skip
-#endif
-  ;
   o = 0
 }
 
 inline lane_post(p, e, o, ok) {
-  lane_publish(p, e, o, ok);
+  lane_publish(p, e, o);
   if
-  :: o -> ok = true; o = 0
+  :: o == QUEUED -> ok = true; o = 0
   :: else ->
+#ifdef MUT_HEAD_HOISTED
+     early = LOAD(p, LHEAD(p));
+#endif
      push(p, LNODE(p), o, ok);
      if
-     :: !ok -> lane_take_back(p, o)
+     :: !ok -> lane_take_back(p, o, ok)
      :: else
      fi
   fi
 }
 
-/* The order rule: item i of producer p, as a list request when it may be. */
+/* A submission with number i: list or lane. */
 inline request(p, i, o, ok) {
 #if defined(MUT_LIST_ALWAYS)
   push(p, NODE(p, i), o, ok)
 #elif defined(MUT_CARRY_TAIL)
-  atomic { carry[NODE(p, i)] = TAIL_OF(LOAD(p, LANE(p))) };
+  atomic { carry[NODE(p, i)] = LOAD(p, LTAIL(p)) };
   push(p, NODE(p, i), o, ok)
 #else
   if
-  :: LANE_FREE(p, p) ->
-#ifdef LANE_DRAFT
-     if
-     :: LOAD(p, LSCHED(p)) == 0 -> push(p, NODE(p, i), o, ok)
-     :: else -> lane_post(p, i + 1, o, ok)
-     fi
-#else
-     push(p, NODE(p, i), o, ok)
-#endif
+  :: LANE_IDLE(p) -> push(p, NODE(p, i), o, ok)
   :: else -> lane_post(p, i + 1, o, ok)
   fi
 #endif
 }
 
-/* Runs entries up to tail, at most BATCH. Slots below tail are stable, so
-   reading them at once or later is the same. */
-inline lane_run(p, tail, e, left) {
-  left = BATCH;
+/* Runs entries up to tail, at most room of them. Slots below tail are stable,
+   so reading them at once or later is the same. */
+inline lane_run(p, tail, e, room) {
   do
-  :: left > 0 && taken[p] < (tail) ->
+  :: room > 0 && taken[p] < (tail) ->
      e = LOAD(LOOP, SLOT(p, taken[p]));
      taken[p]++;
      run_entry(p, e);
-     left--
+     room--
   :: else -> break
   od;
-  left = 0;
-  e = 0
-#if defined(LANE_DRAFT) || defined(MUT_TAIL_ONLY)
-  ;
+  room = 0;
+  e = 0;
   if
   :: LOAD(LOOP, LHEAD(p)) != taken[p] -> store_release(LOOP, LHEAD(p), taken[p])
   :: else
   fi
-#endif
 }
 
-/* The loop serves a lane that it has popped or kept. */
-inline lane_serve(p, o, e, left, ok) {
-#ifdef LANE_DRAFT
+inline lane_look(p, o, e, room) {
   atomic {
-    exchange(LOOP, LSCHED(p), 0, o);
-    kept[p] = false;
-    linked[LNODE(p)] = false;
-    SAY("lane %d: scheduled = 0\n", p)
-  };
-  atomic {
-    o = LOAD(LOOP, LANE(p));
+    o = LOAD(LOOP, LTAIL(p));
     SAY("lane %d: taken %d, tail %d\n", p, taken[p], o);
-    lane_run(p, o, e, left)
+    room = BATCH;
+    lane_run(p, o, e, room)
+  }
+}
+
+#ifdef LANE_DRAFT
+
+/* The producer may have queued the lane anew: then its push will bring it. */
+inline lane_serve(p, o, e, room, ok) {
+  atomic {
+    exchange(LOOP, SCHEDULED(p), IDLE, o);
+    SAY("lane %d: scheduled = IDLE\n", p);
+    kept[p] = false;
+    linked[LNODE(p)] = false
   };
+  lane_look(p, o, e, room);
   if
   :: taken[p] < o ->
 #ifdef MUT_SETBACK_STORE
-     atomic { store(LOOP, LSCHED(p), 1) };
-     o = 0;
+     atomic { store(LOOP, SCHEDULED(p), QUEUED) };
+     o = IDLE;
 #else
-     exchange(LOOP, LSCHED(p), 1, o);
+     exchange(LOOP, SCHEDULED(p), QUEUED, o);
 #endif
-     if /* when a producer was faster, its push will bring the lane */
-     :: o == 0 ->
+     if
+     :: o == IDLE ->
         atomic {
           assert(!linked[LNODE(p)]);
           linked[LNODE(p)] = true;
@@ -196,36 +182,50 @@ inline lane_serve(p, o, e, left, ok) {
      :: else
      fi
   :: else
-  fi
-#else
-  atomic {
-    o = LOAD(LOOP, LANE(p));
-    SAY("lane %d: taken %d, tail %d\n", p, taken[p], TAIL_OF(o));
-    assert(o & SCHED);
-    lane_run(p, TAIL_OF(o), e, left)
-  };
-  if
-  :: taken[p] < TAIL_OF(o) -> kept[p] = true
-  :: else ->
-     atomic {
-#ifdef MUT_CLEAR_BLIND
-       d_step {
-         DRAINED(LOOP) ->
-         mem[LANE(p)] = mem[LANE(p)] & ~SCHED;
-         ok = true
-       }
-#else
-       cas(LOOP, LANE(p), o, o - SCHED, ok);
-#endif
-       kept[p] = !ok;
-       if
-       :: ok -> SAY("lane %d: scheduled = 0\n", p); linked[LNODE(p)] = false
-       :: else
-       fi;
-       ok = false
-     }
-  fi
-#endif
-  ;
+  fi;
   o = 0
 }
+inline lane_pop(p, o, e, room, ok) { lane_serve(p, o, e, room, ok) }
+inline lane_again(p, o, e, room, ok) { lane_serve(p, o, e, room, ok) }
+
+#else
+
+inline lane_serve(p, o, e, room, ok) {
+  lane_look(p, o, e, room);
+  if
+  :: kept[p] /* that visit ends it */
+  :: !kept[p] && taken[p] < o -> kept[p] = true
+  :: else ->
+     atomic {
+#if defined(MUT_CLEAR_BLIND) || defined(MUT_CLEAR_LATE)
+       exchange(LOOP, SCHEDULED(p), IDLE, o);
+       linked[LNODE(p)] = (o == QUEUED && linked[LNODE(p)]);
+#else
+       cas(LOOP, SCHEDULED(p), HELD, IDLE, ok);
+#endif
+       SAY("lane %d: let go: %d\n", p, ok);
+       ok = false
+     }
+  fi;
+  o = 0
+}
+
+/* The node has been popped; from the exchange on it may be pushed again. */
+inline lane_pop(p, o, e, room, ok) {
+  atomic {
+#ifndef MUT_CLEAR_LATE
+    exchange(LOOP, SCHEDULED(p), HELD, o);
+    SAY("lane %d: scheduled = HELD\n", p);
+#endif
+    linked[LNODE(p)] = false;
+    o = 0
+  };
+  lane_serve(p, o, e, room, ok)
+}
+
+inline lane_again(p, o, e, room, ok) {
+  kept[p] = false;
+  lane_serve(p, o, e, room, ok)
+}
+
+#endif
