@@ -249,7 +249,7 @@ TEST(a_thread_blocked_in_a_call_does_not_count) {
     nest n = {test_engine(small_pool), 4, 0, 0, 0, way};
     ob_call_opts opts = test_call(handle_nest, &n);
     opts.flags = OB_CALL_OFFLOAD;
-    opts.deadline_ns = 5 * S;
+    opts.deadline_ns = 15 * S;
     CHECK_EQ(ob_call(n.engine, &opts, NULL), OB_OK);
     CHECK_EQ(get(&n.deepest), 4);
     /* The hard limit holds: the fifth level waits in vain. */

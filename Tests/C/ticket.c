@@ -199,6 +199,33 @@ TEST(a_ticket_outlives_its_engine) {
   ob_ticket_release(shut);
 }
 
+/* ob_call takes an input that it is handed in any case, ob_submit only when it
+ * accepts the call. */
+TEST(an_input_is_destroyed_once_whatever_the_call_returns) {
+  static const int want[] = {OB_EINVAL, OB_ETIMEDOUT, OB_OK, OB_OK,
+                             OB_OK,     OB_EINVAL,    OB_OK, OB_ESHUTDOWN};
+  ob_engine *engine = test_engine(NULL);
+  int ran = 0;
+  for (int i = 0; i < 8; i++) {
+    ob_call_opts opts = test_call(handle_count, &ran);
+    opts.destroy = count_destroy;
+    if (i == 1) opts.deadline_ns = 0;
+    if (i == 3 || i == 4) opts.flags = i == 3 ? OB_CALL_SYNC : OB_CALL_OFFLOAD;
+    if (i == 5) opts.handler = NULL;
+    if (i == 6) opts.deadline_ns = 60 * S;
+    if (i == 7)
+      CHECK_EQ(ob_engine_stop(engine, OB_STOP_DRAIN, OB_FOREVER), OB_OK);
+    set(&ran, 0); /* counts both: the handler and the destructor */
+    CHECK_EQ(ob_call(i == 0 ? NULL : engine, &opts, NULL), want[i]);
+    await_count(&ran, want[i] == OB_OK ? 2 : 1, "the destructor");
+    if (want[i] == OB_OK || i == 1) continue;
+    CHECK_EQ(ob_submit(NULL, i == 0 ? NULL : engine, &opts), want[i]);
+    CHECK_EQ(get(&ran), 1); /* still the caller's */
+  }
+  CHECK_EQ(ob_engine_destroy(engine), OB_OK);
+  CHECK_EQ(get(&ran), 1);
+}
+
 /* --- Many tickets --- */
 
 typedef struct answers {
