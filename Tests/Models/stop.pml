@@ -5,15 +5,16 @@
  * the order rule; they block until completion) or posts (lane). A handler may
  * finish on another thread (OFFLOADS of them): that wakes the caller itself,
  * then pushes the request's node, exempt from the gate, so that the loop counts
- * it out. Two threads stop the engine, with a mode each (drain or cancel, the
- * stronger wins), and with LOOPSTOPS so may the loop thread. The loop closes by
- * CAS EMPTY -> CLOSED when it sees the stop, keeps no lane and no handler runs;
- * then it exits. The engine is freed when no pusher is left between its push
- * and its write to the eventfd.
+ * it out. Other threads stop the engine, and with LOOPSTOPS so may the loop
+ * thread. The loop closes by CAS EMPTY -> CLOSED when it sees the stop, keeps
+ * no lane and no handler runs; then it exits. The engine is freed when no
+ * pusher is left between its push and its write to the eventfd.
  *
- * Abstracted: deadlines, timers, hooks, blocking calls that carry the tail, and
+ * Abstracted: deadlines, timers, hooks, blocking calls that carry the tail,
  * Swift jobs; a blocked caller waits on the outcome itself (waiter.pml has the
- * parking); cancelling what runs is left to its handler.
+ * parking). Cancel mode has no switch: it completes at once what drain mode may
+ * complete at once, so what it does is among what drain mode does. Stops begin
+ * without the mutex that serialises them in C.
  *
  * Properties: every accepted item is completed exactly once and no refused item
  * ever is (complete, check); no caller waits for ever, the loop exits, all
@@ -72,7 +73,7 @@
 #define LNODE(p) (TOTAL + 1 + (p))
 #define STOPNODE (TOTAL + NP + 1)
 #define NEXT(n) (n)
-#define STOP (NNODE + 1) /* the mode asked for; also the gate */
+#define STOP (NNODE + 1) /* a stop was asked for; also the gate */
 #define BUSY (NNODE + 2) /* the stop node is queued */
 #define LANE0 (NNODE + 3)
 #define SLOTS K
@@ -87,14 +88,10 @@ byte job;                /* item handed to the other thread */
 byte running;            /* handlers running elsewhere; the loop's own count */
 byte offloads = OFFLOADS;
 byte loopstops = LOOPSTOPS;
-byte begun;              /* stoppers that have taken the mutex */
-bool mutex;              /* one stop begins at a time */
+byte begun;              /* stoppers that have begun */
 bool popped[NP];         /* lanes whose node the loop has taken */
-bool stopping, cancel;   /* the loop's own */
+bool stopping;           /* what the loop knows */
 bool exited;             /* the loop is gone */
-
-#define DRAIN 1
-#define CANCEL 2
 
 inline complete(n) {
   SAY("complete item %d\n", n);
@@ -111,7 +108,7 @@ inline run_item(n) {
      running--
 #endif
   :: !elsewhere[n] -> complete(n) /* handler ran, or cancelled by the stop */
-  :: !elsewhere[n] && !cancel && offloads > 0 && job == 0 ->
+  :: !elsewhere[n] && offloads > 0 && job == 0 ->
      offloads--;
      elsewhere[n] = true;
      running++;
@@ -200,35 +197,21 @@ end:
   od
 }
 
-/* ob__stop_begin. A push that finds CLOSED comes too late to matter. */
-inline begin_stop(t, mode, o, ok) {
-  atomic { !mutex -> mutex = true };
-  if
-  :: mode = DRAIN
-  :: mode = CANCEL
-  fi;
-  atomic {
-    if
-    :: mode > LOAD(t, STOP) -> store(t, STOP, mode)
-    :: else
-    fi
-  };
+/* A push that finds CLOSED comes too late to matter. */
+inline begin_stop(t, o, ok) {
   exchange(t, BUSY, 1, o);
   if
-  :: o == 0 -> push(t, STOPNODE, o, ok)
+  :: o == 0 -> push(t, STOPNODE, o, ok); ok = false
   :: else -> o = 0
-  fi;
-  atomic { DRAINED(t) -> mutex = false };
-  ok = false;
-  mode = 0
+  fi
 }
 
 proctype stopper(byte s) {
-  byte o, mode;
+  byte o;
   bool ok;
   /* Stoppers are alike, so it is enough that they begin in this order. */
-  atomic { begun == s && !mutex -> begun++ };
-  begin_stop(STOPPER(s), mode, o, ok);
+  atomic { begun == s -> begun++; store(STOPPER(s), STOP, 1) };
+  begin_stop(STOPPER(s), o, ok);
   exited; /* join */
 #ifndef MUT_UNSETTLED
   owed == 0; /* in C: each pusher's flag, seen clear */
@@ -301,27 +284,19 @@ inline close_queue(ok) {
 #endif
 }
 
-/* What ob__stop_step sees of the stop, before it decides. */
-inline look_at_stop(o) {
-  d_step {
-    o = LOAD(LOOP, STOP);
-    stopping = (o != 0);
-    cancel = (o == CANCEL);
-    o = 0
-  }
-}
-
 proctype loop() {
   byte list, n, nx, p, o, e, room;
   bool ok;
   do
   :: drain(list, n, nx, p, o, e, room, ok);
      if
-     :: atomic { loopstops > 0 && !stopping -> loopstops-- };
-        begin_stop(LOOP, e, o, ok)
+     :: atomic {
+          loopstops > 0 && !stopping -> loopstops--; store(LOOP, STOP, 1)
+        };
+        begin_stop(LOOP, o, ok)
      :: true
      fi;
-     look_at_stop(o);
+     stopping = LOAD(LOOP, STOP);
      if
      :: kept[0] || kept[NP - 1] -> skip
      :: else ->

@@ -47,11 +47,27 @@ void *ob__loop_thread(void *arg) {
 /* --- Restart in a fork child ------------------------------------------------
  */
 
+/* For the loop of a restart whose hook has failed. */
+#define PATIENCE_NS UINT64_C(1000000000)
+
 static pthread_mutex_t restarting = PTHREAD_MUTEX_INITIALIZER;
 
 void ob__restart_in_child(void) {
   /* It may have been held by a thread that does not exist here. */
   pthread_mutex_init(&restarting, NULL);
+}
+
+/* A loop's descriptors. Closed without libuv, which must not be called in a
+ * fork child on a loop of the parent's. */
+static void close_inherited(uv_loop_t *uv) {
+  int *fds[] = {&uv->backend_fd,       &uv->async_io_watcher.fd, &uv->async_wfd,
+                &uv->signal_pipefd[0], &uv->signal_pipefd[1],    &uv->emfile_fd,
+                &uv->inotify_fd};
+  size_t i;
+  for (i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+    if (*fds[i] >= 0) close(*fds[i]);
+    *fds[i] = -1;
+  }
 }
 
 /* Lets go of what belongs to the parent: no libuv, no write to a descriptor,
@@ -61,7 +77,7 @@ static void forget_parent(ob_engine *engine) {
   char name[sizeof engine->name];
   void *swift_context = engine->swift_context;
   struct ob__lane *lane;
-  int backend = uv_backend_fd(&engine->uv);
+  uv_loop_t none;
   ob__exit_unregister(engine);
   ob__registry_lock();
   for (lane = engine->lanes; lane != NULL; lane = lane->next_of_engine) {
@@ -69,11 +85,12 @@ static void forget_parent(ob_engine *engine) {
     lane->engine_id = 0;
   }
   ob__registry_unlock();
-  close(engine->wake_fd);
-  if (backend >= 0) close(backend);
+  if (engine->wake_fd >= 0) close(engine->wake_fd);
+  close_inherited(&engine->uv);
+  none = engine->uv; /* all its descriptors are -1 */
   memcpy(name, engine->name, sizeof name);
   memset(engine, 0, sizeof *engine);
-  engine->uv.backend_fd = -1;
+  engine->uv = none;
   memcpy(engine->name, name, sizeof name);
   engine->opts = opts;
   engine->opts.name = engine->name;
@@ -84,14 +101,27 @@ static void forget_parent(ob_engine *engine) {
 static int restart(ob_engine *engine) {
   int rc;
   forget_parent(engine);
+  ob__store_release(&engine->broken, OB__RESTARTING); /* others wait */
   ob__engine_reset(engine);
-  engine->fork_word = 0; /* not usable yet */
+  ob__store_release(&engine->fork_word, ob__fork_word());
   rc = ob__engine_init_life(engine);
   if (rc == OB_OK) rc = ob__engine_boot(engine);
-  if (rc != OB_OK) return rc;
+  if (rc != OB_OK) {
+    ob__store_release(&engine->fork_word, 0u);
+    return rc;
+  }
   ob__exit_register(engine);
-  engine->fork_word = ob__fork_word();
-  return ob__engine_run_start_hook(engine);
+  rc = ob__engine_run_start_hook(engine);
+  /* After a hook that failed the next call tries again. */
+  if (rc != OB_OK && ob__stop_now(engine, PATIENCE_NS) == OB_OK)
+    ob__store_release(&engine->fork_word, 0u);
+  ob__store_release(&engine->broken, 0);
+  return rc;
+}
+
+void ob__restart_await(void) {
+  pthread_mutex_lock(&restarting);
+  pthread_mutex_unlock(&restarting);
 }
 
 /* OB_EFORKED when its policy is not to. */

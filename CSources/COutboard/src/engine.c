@@ -62,7 +62,6 @@ void ob__engine_reset(ob_engine *engine) {
   engine->head = OB__EMPTY;
   engine->credits = engine->opts.queue_limit;
   engine->id = ob__add_relaxed(&last_id, UINT64_C(1)) + 1;
-  engine->fork_word = ob__fork_word();
   engine->loop_cpu = engine->caller_cpu = -1;
   engine->spin_credit = 8;
   engine->poll_every = engine->poll_left = 1;
@@ -90,6 +89,7 @@ static int make(ob_engine **out, const ob_engine_opts *opts) {
   engine = memset(memory, 0, sizeof *engine);
   copy_opts(engine, opts);
   ob__engine_reset(engine);
+  engine->fork_word = ob__fork_word();
   if (ob__engine_init_life(engine) != OB_OK) {
     free(engine);
     return ob__fail(OB_ENOMEM, "ob_engine_start: no memory for a mutex");
@@ -233,7 +233,7 @@ int ob__engine_run_start_hook(ob_engine *engine) {
     return OB_OK;
   }
   engine->hook_pending = 1;
-  status = ob_post(engine, run_start_hook, engine);
+  status = ob__post_in(engine, run_start_hook, engine, 0);
   if (status != OB_OK) {
     ob_start_done(&engine->token, status, NULL); /* it will not run */
     return status;

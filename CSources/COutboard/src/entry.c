@@ -27,14 +27,25 @@ int ob__refuse(const ob_engine *engine, int rc) {
   }
 }
 
+/* Out of reach, or being restarted in a fork child: the loop itself may come
+ * in (its start hook), others wait. */
+static int enter_slow(ob_engine *engine) {
+  if (ob__load_acquire(&engine->broken) != OB__RESTARTING)
+    return ob__refuse_broken(engine);
+  if (ob__on_loop(engine)) return OB_OK;
+  ob__restart_await();
+  return ob__enter(engine);
+}
+
 int ob__enter(ob_engine *engine) {
   if (OB_UNLIKELY(engine == NULL)) return ob__fail(OB_EINVAL, "engine is NULL");
 #ifndef OB_BREAK_FORK
-  if (OB_UNLIKELY(engine->fork_word != ob__fork_word()))
+  /* Acquire: an engine that was restarted shows it. */
+  if (OB_UNLIKELY(ob__load_acquire(&engine->fork_word) != ob__fork_word()))
     return ob__forked_slow(engine);
 #endif
   if (OB_UNLIKELY(ob__load_relaxed(&engine->broken) != 0))
-    return ob__refuse_broken(engine);
+    return enter_slow(engine);
   return OB_OK;
 }
 

@@ -73,6 +73,7 @@ struct ob_start_token {
 };
 
 enum ob__life { OB__BOOTING, OB__ALIVE, OB__EXITED, OB__FAILED };
+#define OB__RESTARTING (-1)
 enum ob__stop { OB__STOP_NONE, OB__STOP_DRAIN, OB__STOP_CANCEL };
 
 struct ob_engine {
@@ -88,11 +89,11 @@ struct ob_engine {
   uint32_t fork_word;           /* fork.c: the process it belongs to */
   uint32_t gate;                /* 1: submitters are refused; any thread */
   uint32_t exiting;             /* exit(): nothing new starts */
-  int32_t broken;               /* writing to wake_fd failed */
-  int wake_fd;                  /* closed when the engine is freed */
-  uint32_t pushers;             /* threads inside ob__push_last */
-  uint32_t credit_chunk;        /* credits a lane takes at once */
-  ob_engine_opts opts;          /* as started; name points to name */
+  int32_t broken;        /* errno of a wake-up that failed, or RESTARTING */
+  int wake_fd;           /* closed when the engine is freed */
+  uint32_t pushers;      /* threads inside ob__push_last */
+  uint32_t credit_chunk; /* credits a lane takes at once */
+  ob_engine_opts opts;   /* as started; name points to name */
   char name[16];
   void *swift_context; /* set before the engine is shared */
   ob__yield yield;
@@ -221,6 +222,7 @@ int ob__engine_restart(ob_engine *engine);
 void ob__engine_reset(ob_engine *engine);
 int ob__engine_init_life(ob_engine *engine);
 void ob__restart_in_child(void);
+void ob__restart_await(void);
 
 /* shared.c */
 void ob__shared_forget(ob_engine *engine);
@@ -253,7 +255,12 @@ void ob__note_found(ob_engine *engine, uint64_t count);
 int ob__submit_full(ob_request **out, struct ob__lane *lane,
                     const ob_call_opts *opts, uint32_t flags);
 
+/* post.c: without ob__enter */
+int ob__post_in(ob_engine *engine, ob_post_fn fn, void *arg, int nowait);
+
 /* stop.c */
+/* Begins a cancelling stop and waits for it. */
+int ob__stop_now(ob_engine *engine, uint64_t patience_ns);
 void ob__stop_run(ob_node *node, int status);
 int ob__stop_step(ob_engine *engine);
 /* Under life_mutex. */

@@ -110,10 +110,10 @@ static void close_any(uv_handle_t *handle, void *arg) {
 /* uv_loop_init aborts the process when it gets some descriptors but not all. So
  * try for as many first; a host that opens others meanwhile can still win the
  * race. */
-static int probe_descriptors(void) {
+static int probe_descriptors(const ob_engine *engine) {
   int fds[LOOP_FDS], i, rc = 0;
   for (i = 0; i < LOOP_FDS; i++) {
-    fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    fds[i] = fcntl(engine->wake_fd, F_DUPFD_CLOEXEC, 0);
     if (fds[i] >= 0) continue;
     rc = -errno;
     break;
@@ -123,7 +123,7 @@ static int probe_descriptors(void) {
 }
 
 int ob__loop_open(ob_engine *engine) {
-  int rc = probe_descriptors();
+  int rc = probe_descriptors(engine);
   if (rc == 0) rc = uv_loop_init(&engine->uv);
   if (rc != 0) return rc;
   /* For busy_ns: the time inside epoll_wait. */

@@ -1,13 +1,9 @@
 /* Posts: two words into this thread's lane. */
 #include "internal.h"
 
-static int post(ob_engine *engine, ob_post_fn fn, void *arg, int nowait) {
-  ob__lane *lane;
-  int rc = ob__enter(engine);
-  if (OB_UNLIKELY(rc != OB_OK)) return rc;
-  if (OB_UNLIKELY(fn == NULL))
-    return ob__fail(OB_EINVAL, "ob_post: the function is NULL");
-  lane = ob__lane_get(engine);
+int ob__post_in(ob_engine *engine, ob_post_fn fn, void *arg, int nowait) {
+  ob__lane *lane = ob__lane_get(engine);
+  int rc;
   if (OB_UNLIKELY(lane == NULL))
     return ob__fail(OB_ENOMEM, "ob_post: no memory for this thread's lane");
   rc = ob__room_take(lane, nowait, OB_FOREVER);
@@ -17,6 +13,14 @@ static int post(ob_engine *engine, ob_post_fn fn, void *arg, int nowait) {
   }
   ob__count(rc == OB_OK ? &lane->n_submitted : &lane->n_refused, 1);
   return rc;
+}
+
+static int post(ob_engine *engine, ob_post_fn fn, void *arg, int nowait) {
+  int rc = ob__enter(engine);
+  if (OB_UNLIKELY(rc != OB_OK)) return rc;
+  if (OB_UNLIKELY(fn == NULL))
+    return ob__fail(OB_EINVAL, "ob_post: the function is NULL");
+  return ob__post_in(engine, fn, arg, nowait);
 }
 
 int ob_post(ob_engine *engine, ob_post_fn fn, void *arg) {

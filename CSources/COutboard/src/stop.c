@@ -163,6 +163,15 @@ static int await_end(ob_engine *engine, uint64_t deadline) {
   return OB_OK;
 }
 
+int ob__stop_now(ob_engine *engine, uint64_t patience_ns) {
+  int rc;
+  pthread_mutex_lock(&engine->life_mutex);
+  ob__stop_begin(engine, OB__STOP_CANCEL);
+  rc = await_end(engine, ob__deadline(patience_ns));
+  pthread_mutex_unlock(&engine->life_mutex);
+  return rc;
+}
+
 static int wait_stopped(ob_engine *engine, uint64_t deadline_ns) {
   /* exit() has halted the loop for good: a later exit handler's stop must not
    * hold the process up. */

@@ -48,9 +48,10 @@ bool kept[NP];   /* the loop's second node of the lane is in its ready list */
 
 /* Publishes entry e. o: QUEUED when nothing is left to do. */
 inline lane_publish(p, e, o) {
-  atomic { o = LOAD(p, LTAIL(p)); store(p, SLOT(p, o), e) };
-  atomic {
+  atomic { /* two stores, but the slot means nothing before the tail */
+    o = LOAD(p, LTAIL(p));
     SAY("publish tail %d\n", o + 1);
+    store_private(p, SLOT(p, o), e);
     store_release(p, LTAIL(p), o + 1)
   };
 #ifdef MUT_PEEK

@@ -41,7 +41,7 @@ inline store_release(t, a, v) { mem[a] = v }
 #else
 
 /* Deep enough: the assertion in put() proves that no run needs more. */
-#define SB 3
+#define SB 4
 
 typedef buffer {
   byte used;     /* entries in use, the oldest is entry 0 */
@@ -56,9 +56,10 @@ buffer sb[NT];
 /* A thread sees its own youngest store to the word first. */
 #define AT(t, i, a) (sb[t].used > i && sb[t].at[i] == (a))
 #define LOAD(t, a) \
+  (AT(t, 3, a) -> sb[t].val[3] : \
   (AT(t, 2, a) -> sb[t].val[2] : \
   (AT(t, 1, a) -> sb[t].val[1] : \
-  (AT(t, 0, a) -> sb[t].val[0] : mem[a])))
+  (AT(t, 0, a) -> sb[t].val[0] : mem[a]))))
 
 inline put(t, a, v, r) {
   assert(sb[t].used < SB);
@@ -88,9 +89,16 @@ inline flush(t, i) {
      sb[t].rel[1] = sb[t].rel[2]
   :: else
   fi;
-  sb[t].at[2] = 0;
-  sb[t].val[2] = 0;
-  sb[t].rel[2] = 0;
+  if
+  :: i < 3 ->
+     sb[t].at[2] = sb[t].at[3];
+     sb[t].val[2] = sb[t].val[3];
+     sb[t].rel[2] = sb[t].rel[3]
+  :: else
+  fi;
+  sb[t].at[3] = 0;
+  sb[t].val[3] = 0;
+  sb[t].rel[3] = 0;
   sb[t].used--
 }
 
@@ -98,10 +106,14 @@ inline flush(t, i) {
 #define CAN1(t) (sb[t].used > 1 && !sb[t].rel[1] && sb[t].at[1] != sb[t].at[0])
 #define CAN2(t) (sb[t].used > 2 && !sb[t].rel[2] && \
   sb[t].at[2] != sb[t].at[0] && sb[t].at[2] != sb[t].at[1])
+#define CAN3(t) (sb[t].used > 3 && !sb[t].rel[3] && \
+  sb[t].at[3] != sb[t].at[0] && sb[t].at[3] != sb[t].at[1] && \
+  sb[t].at[3] != sb[t].at[2])
 #define FLUSHES(t) \
   :: d_step { sb[t].used > 0 -> flush(t, 0) } \
   :: d_step { CAN1(t) -> flush(t, 1) } \
-  :: d_step { CAN2(t) -> flush(t, 2) }
+  :: d_step { CAN2(t) -> flush(t, 2) } \
+  :: d_step { CAN3(t) -> flush(t, 3) }
 #else
 #define FLUSHES(t) :: d_step { sb[t].used > 0 -> flush(t, 0) }
 #endif
@@ -130,9 +142,9 @@ end:
 
 #endif
 
-/* For a word nobody else reads before an RMW of this thread. That RMW drains
-   the buffer, so the delay cannot show: -DDIRECT leaves it out where the state
-   space needs it. The other models keep it, as proof. */
+/* For a word that nobody else reads before a later RMW or release store of this
+   thread, so that the delay cannot show: -DDIRECT leaves it out where the state
+   space needs it. Other runs keep it, as proof. */
 #ifdef DIRECT
 inline store_private(t, a, v) { mem[a] = v }
 #else
