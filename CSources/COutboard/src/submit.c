@@ -131,8 +131,8 @@ int ob_ticket_wait(ob_ticket *ticket, uint64_t deadline_ns, ob_result *out) {
   if (ticket == NULL) return ob__fail(OB_EINVAL, "ob_ticket_wait: no ticket");
   rc = ob__wait_ticket(ticket, deadline_ns);
   if (rc != OB_OK) return rc;
-  if (out != NULL && ticket->full.done.on_done == NULL &&
-      ticket->full.cq == NULL && !ob__request_take(request, out))
+  if (out != NULL && ticket->full.cq == NULL && /* first: it says which done */
+      ticket->full.done.on_done == NULL && !ob__request_take(request, out))
     return ob__fail(OB_EALREADY, "ob_ticket_wait: the result was taken before");
   return ob__request_status(request, ob__load_acquire(&request->state));
 }
