@@ -32,9 +32,15 @@ static void in_child(void (*body)(ob_engine *), ob_engine *engine) {
 
 static int started, stopped, hook_ran;
 
+static int failing;
+
 /* Answers a little later, so that callers who do not wait for it are seen. */
 static void *answer_start(void *token) {
   test_sleep_ms(5);
+  if (get(&failing)) {
+    ob_start_done(token, OB_EBUSY, "not in this process yet");
+    return NULL;
+  }
   add(&started);
   ob_start_done(token, OB_OK, NULL);
   return NULL;
@@ -222,6 +228,28 @@ TEST(a_failed_restart_is_tried_again) {
   LEAVE_OUT_IF(TOOL_THREADS);
   ob_engine *engine = test_engine(restarting);
   in_child(fail_then_succeed, engine);
+  flush(engine);
+  test_stop(engine);
+}
+
+static void fail_in_hook(ob_engine *engine) {
+  ob_call_opts opts = test_call(handle_never, NULL);
+  rest now = {1, count_files()};
+  set(&failing, 1);
+  for (int i = 0; i < 3; i++)
+    CHECK_FAILS(ob_call(engine, &opts, NULL), OB_ESTART, "not in this process");
+  set(&failing, 0);
+  flush(engine);
+  CHECK_EQ(get(&started), 2);
+  test_stop(engine);
+  CHECK_EQ(get(&stopped), 1);
+  check_at_rest(&now); /* nor is anything left of the failed ones */
+}
+
+TEST(a_restart_whose_hook_fails_is_tried_again) {
+  LEAVE_OUT_IF(TOOL_THREADS);
+  ob_engine *engine = test_engine(restarting);
+  in_child(fail_in_hook, engine);
   flush(engine);
   test_stop(engine);
 }
