@@ -26,50 +26,53 @@ safety wake-uv-hoisted wake 'stuck stuck -' -DUV_DOORBELL -DMUT_UV_HOISTED
 safety wake-blind-wake wake 'stuck stuck -' -DMUT_BLIND_WAKE
 
 # LANE
-safety lane lane 'pass pass -' -DNP=2 -DK=3 -DK1=2
-safety lane-batch-2 lane 'pass pass -' -DNP=2 -DK=2 -DBATCH=2
-safety lane-1-producer lane 'pass pass pass' -DNP=1 -DK=5 -DNAPS=2
-safety lane-1-batch-2 lane 'pass pass pass' -DNP=1 -DK=5 -DBATCH=2
-cycles lane-cycles lane 'pass pass -' -DNP=2 -DK=2
-safety lane-clear-blind lane 'stuck stuck -' -DMUT_CLEAR_BLIND
-safety lane-list-always lane 'assert assert -' -DNP=1 -DMUT_LIST_ALWAYS
-safety lane-tail-only lane 'assert assert -' -DNP=1 -DMUT_TAIL_ONLY
-safety lane-carry-tail lane 'assert assert -' -DNP=1 -DMUT_CARRY_TAIL
+safety lane lane 'pass pass -' -DNP=2 -DK=2 -DDIRECT
+safety lane-3-and-2 lane 'pass pass -' -DNP=2 -DK=3 -DK1=2 -DNAPS=0 -DDIRECT
+safety lane-1-producer lane 'pass pass pass' -DNP=1 -DK=4
+safety lane-1-batch-2 lane 'pass pass pass' -DNP=1 -DK=4 -DBATCH=2
+cycles lane-cycles lane 'pass pass -' -DNP=2 -DK=2 -DNAPS=0 -DDIRECT
+L=(-DNP=1 -DK=4 -DBATCH=2)
+safety lane-clear-late lane 'stuck stuck -' -DNP=1 -DK=2 -DMUT_CLEAR_LATE
+safety lane-clear-blind lane 'assert assert -' -DNP=1 -DMUT_CLEAR_BLIND
+safety lane-list-always lane 'assert assert -' "${L[@]}" -DMUT_LIST_ALWAYS
+safety lane-tail-only lane 'assert assert -' "${L[@]}" -DMUT_TAIL_ONLY
+safety lane-carry-tail lane 'assert assert -' "${L[@]}" -DMUT_CARRY_TAIL
 safety lane-next-late lane 'assert assert -' -DNP=1 -DMUT_NEXT_LATE
-safety lane-peek lane 'stuck stuck -' -DMUT_PEEK
-safety lane-draft lane 'assert assert -' -DNP=1 -DK=4 -DBATCH=2 -DLANE_DRAFT
-safety lane-draft-setback lane 'assert assert -' -DLANE_DRAFT \
+safety lane-peek lane 'pass stuck stuck' -DNP=1 -DMUT_PEEK
+safety lane-draft lane 'assert assert -' "${L[@]}" -DLANE_DRAFT
+safety lane-draft-setback lane 'assert assert -' -DNP=1 -DLANE_DRAFT \
   -DMUT_SETBACK_STORE
 
 # STOP
 S=(-DDIRECT -DNP=1 -DK=2 -DSTOPPERS=1)
-safety stop stop 'pass pass -' -DDIRECT -DNP=2 -DK=2 -DK1=1 -DSTOPPERS=1 \
+safety stop stop 'pass pass -' "${S[@]}"
+safety stop-no-gate stop 'pass pass -' "${S[@]}" -DNO_GATE
+safety stop-2-submitters stop 'pass pass -' -DDIRECT -DNP=2 -DK=1 -DSTOPPERS=1 \
   -DLOOPSTOPS=0 -DNAPS=0
-safety stop-no-gate stop 'pass pass -' -DDIRECT -DNP=2 -DK=2 -DK1=1 \
-  -DSTOPPERS=1 -DLOOPSTOPS=0 -DNAPS=0 -DNO_GATE
+safety stop-2-and-1 stop 'pass pass -' -DDIRECT -DNP=2 -DK=2 -DK1=1 \
+  -DSTOPPERS=1 -DLOOPSTOPS=0 -DOFFLOADS=0 -DNAPS=0
 safety stop-2-each stop 'pass pass -' -DDIRECT -DNP=2 -DK=2 -DSTOPPERS=1 \
   -DLOOPSTOPS=0 -DOFFLOADS=0 -DNAPS=0
-safety stop-2-stoppers stop 'pass pass -' -DDIRECT -DNP=2 -DK=1 -DSTOPPERS=2 \
+safety stop-2-stoppers stop 'pass pass -' -DDIRECT -DNP=1 -DK=2 -DSTOPPERS=2 \
   -DNAPS=0
-safety stop-1-submitter stop 'pass pass -' -DDIRECT -DNP=1 -DK=2 -DSTOPPERS=2
 safety stop-3-items stop 'pass pass -' -DDIRECT -DNP=1 -DK=3 -DSTOPPERS=1 \
+  -DLOOPSTOPS=0 -DOFFLOADS=0
+safety stop-buffered stop 'pass pass pass' -DNP=1 -DK=2 -DSTOPPERS=1 \
+  -DLOOPSTOPS=0 -DNAPS=0
+cycles stop-cycles stop 'pass pass -' -DDIRECT -DNP=1 -DK=2 -DSTOPPERS=1 \
   -DLOOPSTOPS=0
-safety stop-buffered stop 'pass pass pass' -DNP=1 -DK=2 -DSTOPPERS=1
-safety stop-wake-directly stop 'pass pass -' -DDIRECT -DNP=2 -DK=1 \
-  -DSTOPPERS=1 -DLOOPSTOPS=0 -DOFFLOADS=2 -DOFFTHREADS=2 -DNAPS=0 \
-  -DWAKE_DIRECTLY
-cycles stop-cycles stop 'pass pass -' "${S[@]}"
 safety stop-gate-only stop 'stuck stuck -' "${S[@]}" -DMUT_GATE_ONLY
 safety stop-ignore-running stop 'assert assert -' "${S[@]}" -DMUT_IGNORE_RUNNING
 safety stop-running-early stop 'assert assert -' "${S[@]}" -DMUT_RUNNING_EARLY
 safety stop-no-take-back stop 'assert assert -' "${S[@]}" -DMUT_NO_TAKE_BACK
+safety stop-blind-take-back stop 'assert assert -' "${S[@]}" \
+  -DMUT_BLIND_TAKE_BACK
+safety stop-head-hoisted stop 'assert assert -' "${S[@]}" -DMUT_HEAD_HOISTED
 safety stop-close-store stop 'stuck stuck -' "${S[@]}" -DMUT_CLOSE_STORE
 safety stop-unsettled stop 'assert assert -' "${S[@]}" -DMUT_UNSETTLED
 cycles stop-spin stop 'cycle cycle -' "${S[@]}" -DMUT_SPIN_STOP
-safety stop-count-apart stop 'assert assert -' -DDIRECT -DNP=2 -DK=1 \
-  -DSTOPPERS=1 -DLOOPSTOPS=0 -DOFFLOADS=2 -DOFFTHREADS=2 -DWAKE_DIRECTLY \
-  -DMUT_COUNT_APART
-safety stop-draft stop 'assert assert -' "${S[@]}" -DLANE_DRAFT
+safety stop-draft stop 'assert assert -' -DDIRECT -DNP=1 -DK=3 -DSTOPPERS=1 \
+  -DLOOPSTOPS=0 -DOFFLOADS=0 -DNAPS=0 -DLANE_DRAFT
 
 # WAITER
 safety waiter waiter 'pass pass pass' -DCALLS=2 -DNAPS=2
