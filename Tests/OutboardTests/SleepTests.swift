@@ -53,7 +53,7 @@ struct SleepTests {
     try await engine.call {
       await withTaskGroup(of: Void.self) { group in
         for number in 0..<2_000 {
-          let due = begin + .milliseconds(1_000 + number % 10 * 20)
+          let due = begin + .milliseconds(1_000 + number % 10 * 100)
           group.addTask {
             if ContinuousClock.now > begin + .milliseconds(500) { late.add() }
             #if OUTBOARD_NO_SPI
