@@ -185,8 +185,9 @@ OB_API int ob_submit(ob_ticket **out, ob_engine *engine,
  * thread) to release arg when the engine stops first. */
 typedef void (*ob_post_fn)(void *arg, int status);
 
-/* Hands in two words and returns. No allocation in steady state. Waits for
- * room when the queue is full. Errors: OB_EINVAL, OB_ENOMEM, OB_ESHUTDOWN,
+/* Hands in two words and returns. Allocates nothing while fewer than 255 posts
+ * of this thread wait; beyond that 4 KiB for each 255 more. Waits for room
+ * when the queue is full. Errors: OB_EINVAL, OB_ENOMEM, OB_ESHUTDOWN,
  * OB_EFORKED, OB_EBROKEN; OB_EDEADLK for a full queue on the loop thread. */
 OB_API int ob_post(ob_engine *engine, ob_post_fn fn, void *arg);
 
@@ -201,8 +202,9 @@ typedef struct ob_node {
   void (*run)(struct ob_node *node, int status);
 } ob_node;
 
-/* Hands in the caller's own node: as ob_try_post, without any allocation. A
- * node that is queued already is misuse that cannot be detected. */
+/* Hands in the caller's own node: as ob_try_post, which says when it
+ * allocates. A node that is queued already is misuse that cannot be detected.
+ */
 OB_API int ob_post_node(ob_engine *engine, ob_node *node);
 
 /* --- Tickets ---------------------------------------------------------------

@@ -179,10 +179,11 @@ static int await_boot(ob_engine *engine) {
   pthread_mutex_unlock(&engine->life_mutex);
   if (rc == OB_OK) return OB_OK;
   pthread_join(engine->thread, NULL);
-  return ob__fail(rc,
-                  "ob_engine_start: the loop could not be made: %s; too "
-                  "few descriptors are free, most often (a loop takes 8)",
-                  uv_strerror(engine->boot_errno));
+  return ob__fail(rc, "ob_engine_start: the loop could not be made: %s%s",
+                  uv_strerror(engine->boot_errno),
+                  rc == OB_ENOMEM ? ""
+                                  : "; most often too few descriptors are "
+                                    "free (a loop takes 8)");
 }
 
 int ob__engine_boot(ob_engine *engine) {

@@ -92,6 +92,7 @@ struct ob_engine {
   int32_t broken;        /* errno of a wake-up that failed, or RESTARTING */
   int wake_fd;           /* closed when the engine is freed */
   uint32_t pushers;      /* threads inside ob__push_last */
+  uint64_t own_wakes;    /* any thread: not for a submission */
   uint32_t credit_chunk; /* credits a lane takes at once */
   ob_engine_opts opts;   /* as started; name points to name */
   char name[16];
@@ -176,6 +177,7 @@ struct ob_engine {
   int self_free;      /* life_mutex: dispose was called */
   int boot_status;    /* life_mutex: of the loop thread's set-up */
   int boot_errno;     /* life_mutex */
+  uint64_t busy_seen; /* life_mutex: the last snapshot's busy_ns */
   int uv_closed;      /* life_mutex: uv may not be asked any more */
   int uv_leaked;      /* the loop could not be closed: its memory stays */
   int started;        /* life_mutex: on_start answered 0, or there is none */

@@ -73,10 +73,13 @@ int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg) {
   /* The loop reads a lane whenever it comes round to it: it may have run the
    * entry before it closed. If not, nobody will, and it can be had back. */
 #ifndef OB_BREAK_UNDO
-  if (ob__load_acquire(&lane->head) == lane->tail) return OB_OK;
+  if (ob__load_acquire(&lane->head) == lane->tail) rc = OB_OK;
 #endif
-  lane->tail_index--;
-  ob__store_release(&lane->tail, lane->tail - 1);
+  if (rc != OB_OK) {
+    lane->tail_index--;
+    ob__store_release(&lane->tail, lane->tail - 1);
+  }
+  /* In either case the node is in no list: the next entry must push it. */
   ob__store_release(&lane->scheduled, OB__LANE_IDLE);
   return rc;
 }

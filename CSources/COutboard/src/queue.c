@@ -22,7 +22,8 @@ int ob__queue_push(ob_engine *engine, ob_node *node) {
 int ob__push_exempt(ob_engine *engine, ob_node *node) {
   int found = ob__queue_push(engine, node);
   if (found == OB__PUSH_CLOSED) return OB_ESHUTDOWN;
-  if (found == OB__PUSH_ASLEEP) ob__wake(engine);
+  if (found == OB__PUSH_ASLEEP && ob__wake(engine) > 0)
+    ob__add_relaxed(&engine->own_wakes, UINT64_C(1));
   return OB_OK;
 }
 

@@ -4,16 +4,20 @@
 #include "internal.h"
 
 static uint64_t busy_ns(ob_engine *engine) {
-  uint64_t begin = ob__load_relaxed(&engine->started_at), now = ob__now();
-  uint64_t ended = ob__load_relaxed(&engine->ended_at);
-  uint64_t idle = ob__load_relaxed(&engine->idle_ns), all;
+  uint64_t begin = ob__load_relaxed(&engine->started_at), ended, idle, all;
+  if (begin == 0) return 0;
   pthread_mutex_lock(&engine->life_mutex);
+  ended = ob__load_relaxed(&engine->ended_at);
+  all = (ended != 0 ? ended : ob__now()) - begin;
+  idle = ob__load_relaxed(&engine->idle_ns);
   if (!engine->uv_closed && engine->life == OB__ALIVE)
     idle += uv_metrics_idle_time(&engine->uv);
+  /* The two clocks are read one after the other: never let it step back. */
+  if (all > idle && all - idle > engine->busy_seen)
+    engine->busy_seen = all - idle;
+  all = engine->busy_seen;
   pthread_mutex_unlock(&engine->life_mutex);
-  if (begin == 0) return 0;
-  all = (ended != 0 ? ended : now) - begin;
-  return all > idle ? all - idle : 0;
+  return all;
 }
 
 static void sum_lanes(ob_engine *engine, ob_stats *out) {
@@ -52,6 +56,7 @@ int ob_engine_stats(ob_engine *engine, ob_stats *out) {
     out->in_flight = out->submitted - out->completed;
   if (out->submitted > out->wakes_written)
     out->wakes_avoided = out->submitted - out->wakes_written;
+  out->wakes_written += ob__load_relaxed(&engine->own_wakes);
   out->busy_ns = busy_ns(engine);
   ob__offload_stats(engine, out);
   return OB_OK;

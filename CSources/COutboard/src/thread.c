@@ -169,6 +169,10 @@ static ob__lane *lane_new(ob_engine *engine, ob__thread *self) {
 /* Drops lanes of this thread whose engine has ended. */
 static void lanes_prune(ob__thread *self) {
   ob__lane **at = &self->lanes, *lane;
+  /* Usually none has, and the process-wide lock is spared. */
+  for (lane = self->lanes; lane != NULL; lane = lane->next_of_thread)
+    if (ob__load_relaxed(&lane->engine_id) == 0) break;
+  if (lane == NULL) return;
   ob__registry_lock();
   while ((lane = *at) != NULL) {
     if (lane->engine != NULL) {

@@ -6,7 +6,7 @@
  *   post   write the slot; publish tail; exchange(scheduled, QUEUED); unless it
  *          was QUEUED before, push the lane's node; refused: when head == tail
  *          the loop has run the entry, so it was accepted after all, otherwise
- *          take it back;
+ *          take it back; IDLE in either case, for the node is in no list;
  *   loop   pop the node; exchange(scheduled, HELD); read tail; run entries up
  *          to it, at most BATCH; entries left: stay in line by a second node
  *          of its own (kept), HELD or QUEUED stays; none left: CAS HELD -> IDLE.
@@ -86,10 +86,10 @@ inline lane_take_back(p, o, ok) {
     :: !ok ->
        SAY("take entry back\n");
        o = LOAD(p, LTAIL(p)) - 1;
-       store(p, LTAIL(p), o);
-       store_release(p, SCHEDULED(p), IDLE)
+       store(p, LTAIL(p), o)
     :: else -> SAY("accepted: it has run\n")
-    fi
+    fi;
+    store_release(p, SCHEDULED(p), IDLE)
   };
 #endif
   o = 0
