@@ -18,7 +18,9 @@ static ob_stats quiet_stats(ob_engine *engine) {
     stats = stats_of(engine);
   }
   CHECK_EQ(stats.in_flight, 0);
-  CHECK_EQ(stats.wakes_written + stats.wakes_avoided, stats.submitted);
+  /* Off-loop completions wake as well. */
+  CHECK(stats.wakes_written + stats.wakes_avoided >= stats.submitted);
+  CHECK(stats.wakes_avoided <= stats.submitted);
   return stats;
 }
 

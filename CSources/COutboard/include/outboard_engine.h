@@ -140,7 +140,8 @@ typedef struct ob_stats {
   uint64_t refused;          /* not accepted: no room, stopping, no memory */
   uint64_t in_flight;        /* accepted and not finished */
   uint64_t queue_high_water; /* most items found by one drain */
-  uint64_t wakes_written;    /* system calls made to wake the loop */
+  uint64_t wakes_written;    /* system calls made to wake the loop, also
+                                for completions, cancels and the stop */
   uint64_t wakes_avoided;    /* submissions that needed none */
   uint64_t sleeps;           /* times the loop went to sleep */
   uint64_t busy_ns;          /* loop time outside sleeping and spinning */
