@@ -1,34 +1,8 @@
 /* OB_FORK_RESTART: in a fork child the first call finds a fresh loop, once,
  * whoever makes it; a restart that fails harms nothing and is tried again. */
-#include <signal.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
-#include "probe.h"
-
-#define CHILD_NS (10 * S)
-
-/* Runs body(engine) in a child, which must end with status 0 in time. */
-static void in_child(void (*body)(ob_engine *), ob_engine *engine) {
-  uint64_t end = test_now() + CHILD_NS;
-  int status;
-  pid_t pid = fork();
-  CHECK(pid >= 0);
-  if (pid == 0) {
-    body(engine);
-    _exit(0);
-  }
-  while (waitpid(pid, &status, WNOHANG) == 0) {
-    if (test_now() > end) {
-      kill(pid, SIGKILL);
-      waitpid(pid, &status, 0);
-      test_fail(__FILE__, __LINE__, "the child hangs");
-    }
-    test_sleep_ms(1);
-  }
-  if (status != 0)
-    test_fail(__FILE__, __LINE__, "the child ended with status %x", status);
-}
+#include "child.h"
 
 static int started, stopped, hook_ran;
 
@@ -94,7 +68,8 @@ static void post_count(void *arg, int status) {
 static int first_entry;
 
 /* Each kind of entry may be the first. */
-static void enter(ob_engine *engine) {
+static void enter(void *arg) {
+  ob_engine *engine = arg;
   int want = 2, posted = 0;
   ob_call_opts opts = test_call(handle_started, &want);
   ob_stats stats = OB_STATS_INIT;
@@ -170,7 +145,8 @@ static void *call_first(void *engine) {
   return NULL;
 }
 
-static void call_from_8_threads(ob_engine *engine) {
+static void call_from_8_threads(void *arg) {
+  ob_engine *engine = arg;
   pthread_t threads[8];
   for (int i = 0; i < 8; i++) threads[i] = test_thread(call_first, engine);
   for (int i = 0; i < 8; i++) test_join(threads[i]);
@@ -204,7 +180,8 @@ static void check_standard_files(const struct stat *were) {
       test_fail(__FILE__, __LINE__, "descriptor %d was closed", fd);
 }
 
-static void fail_then_succeed(ob_engine *engine) {
+static void fail_then_succeed(void *arg) {
+  ob_engine *engine = arg;
   ob_call_opts opts = test_call(handle_never, NULL);
   struct stat were[3];
   int top = 0;
@@ -232,7 +209,8 @@ TEST(a_failed_restart_is_tried_again) {
   test_stop(engine);
 }
 
-static void fail_in_hook(ob_engine *engine) {
+static void fail_in_hook(void *arg) {
+  ob_engine *engine = arg;
   ob_call_opts opts = test_call(handle_never, NULL);
   rest now = {1, count_files()};
   set(&failing, 1);
@@ -258,7 +236,8 @@ TEST(a_restart_whose_hook_fails_is_tried_again) {
 
 static int files_before;
 
-static void restart_and_count(ob_engine *engine) {
+static void restart_and_count(void *arg) {
+  ob_engine *engine = arg;
   rest now = {2, files_before};
   flush(engine);
   check_at_rest(&now); /* the hook's thread has gone, too */
@@ -277,10 +256,15 @@ TEST(a_restart_leaves_no_descriptor_behind) {
   test_stop(engine);
 }
 
-/* A grandchild restarts what its parent has restarted. */
-static void restart_again(ob_engine *engine) {
+static void flush_engine(void *engine) {
   flush(engine);
-  in_child(flush, engine);
+}
+
+/* A grandchild restarts what its parent has restarted. */
+static void restart_again(void *arg) {
+  ob_engine *engine = arg;
+  flush(engine);
+  in_child(flush_engine, engine);
   flush(engine);
   test_stop(engine);
 }
