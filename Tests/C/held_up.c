@@ -100,3 +100,54 @@ TEST(stop_while_a_post_is_held_up) {
 TEST(stop_while_a_submission_is_held_up) {
   stop_often(1);
 }
+
+/* --- Callers on their way out ----------------------------------------------
+ */
+
+typedef struct caller {
+  ob_engine *engine;
+  uint64_t deadline_ns; /* OB_FOREVER: the request is on the caller's stack */
+  int begun, released;
+} caller;
+
+/* Holds the loop until the engine has been disposed of, or nearly. */
+static void handle_held(ob_request *request, void *input, size_t size,
+                        void *user) {
+  caller *self = user;
+  CHECK(size == 0 && input == NULL);
+  __atomic_store_n(&self->begun, 1, __ATOMIC_RELEASE);
+  while (!__atomic_load_n(&self->released, __ATOMIC_ACQUIRE)) sched_yield();
+  CHECK_EQ(ob_complete(request, OB_OK, ob_result_none()), OB_OK);
+}
+
+static void *call_once(void *arg) {
+  caller *self = arg;
+  ob_call_opts opts = test_call(handle_held, self);
+  opts.flags = OB_CALL_SYNC;
+  opts.deadline_ns = self->deadline_ns;
+  CHECK_EQ(ob_call(self->engine, &opts, NULL), OB_OK);
+  return NULL;
+}
+
+/* The engine frees itself as soon as the handler has returned; the caller, held
+ * up anywhere between its push and its return, must not touch it then. */
+static void dispose_while_held_up(uint64_t deadline_ns, uint64_t delay_ns) {
+  caller self = {test_engine(NULL), deadline_ns, 0, 0};
+  pthread_t thread = test_thread(call_once, &self);
+  uint64_t until;
+  test_await(&self.begun);
+  ob_engine_dispose(self.engine);
+  until = test_now() + delay_ns;
+  __atomic_store_n(&self.released, 1, __ATOMIC_RELEASE);
+  while (test_now() < until) continue;
+  CHECK(pthread_kill(thread, SIGUSR1) == 0);
+  test_join(thread);
+}
+
+TEST(dispose_while_a_caller_is_held_up) {
+  uint64_t seed = test_seed(), rounds = test_ops(400), i;
+  CHECK(signal(SIGUSR1, hold_up) != SIG_ERR);
+  for (i = 0; i < rounds; i++)
+    dispose_while_held_up(i % 2 ? OB_FOREVER : UINT64_C(20000000000),
+                          test_random(&seed) % 100000);
+}

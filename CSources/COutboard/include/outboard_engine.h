@@ -112,8 +112,9 @@ OB_API int ob_engine_shared(ob_engine **out, const ob_engine_opts *opts);
 OB_API int ob_engine_stop(ob_engine *engine, int mode, uint64_t deadline_ns);
 
 /* Frees a stopped engine; stops one that runs (cancel mode, 5 s). NULL is
- * allowed. No other call on the engine may be under way or follow; tickets
- * stay valid until released.
+ * allowed. Threads blocked in a call, or for room, return first; no call may
+ * begin any more, and no other stop be under way. Tickets stay valid until
+ * released.
  *
  * OB_EBUSY   the engine did not stop; it is not freed (detail names what runs)
  * OB_EPERM   called on its own loop thread; use ob_engine_dispose
@@ -123,7 +124,8 @@ OB_API int ob_engine_destroy(ob_engine *engine);
 
 /* Gives the engine up without waiting: it stops in cancel mode and frees
  * itself when the last handler has returned. Never blocks; any thread, its own
- * loop thread included. The handle is invalid afterwards. NULL is allowed. */
+ * loop thread included. Threads blocked in a call, or for room, return with
+ * OB_ESHUTDOWN; otherwise the handle is invalid at once. NULL is allowed. */
 OB_API void ob_engine_dispose(ob_engine *engine);
 
 /* The engine whose loop thread this is, or NULL. */

@@ -61,6 +61,7 @@ static int call_bare(ob_engine *engine, ob__lane *lane,
   ob_request request;
   int rc = ob__room_take(lane, opts->flags & OB_CALL_NOWAIT, OB_FOREVER);
   if (OB_UNLIKELY(rc != OB_OK)) return refuse(lane, rc);
+  ob__add_relaxed(&engine->callers, 1u); /* the push publishes it */
   bare_init(&request, engine, opts);
   request.parker = &lane->thread->parker;
   request.caller_cpu = ob__cpu();
@@ -73,14 +74,13 @@ static int call_bare(ob_engine *engine, ob__lane *lane,
   rc = ob__lane_push(lane, &request.node);
   if (OB_LIKELY(rc == OB_OK)) {
     ob__count(&lane->n_submitted, 1);
-    ob__add_relaxed(&engine->callers, 1u);
     ob__wait_bare(&request, lane->thread);
-    ob__sub_relaxed(&engine->callers, 1u);
     *out = request.result;
     rc = request.status;
   } else {
     refuse(lane, ob__refuse(engine, rc));
   }
+  ob__sub_acq_rel(&engine->callers, 1u); /* the last touch of the engine */
   ob__store_relaxed(&lane->held, UINT64_C(0));
   return rc;
 }
@@ -126,13 +126,15 @@ static int wait_full(ob_engine *engine, ob__lane *lane, ob_request *request,
 static int call_full(ob_engine *engine, ob__lane *lane,
                      const ob_call_opts *opts, ob_result *out, int *accepted) {
   ob_request *request;
-  int rc = ob__submit_full(&request, lane, opts, OB__FLAG_BLOCKED);
-  if (rc != OB_OK) return rc;
-  *accepted = 1;
+  int rc;
   ob__add_relaxed(&engine->callers, 1u);
-  rc = wait_full(engine, lane, request, out);
-  ob__sub_relaxed(&engine->callers, 1u);
-  ob__request_unref(request);
+  rc = ob__submit_full(&request, lane, opts, OB__FLAG_BLOCKED);
+  if (rc == OB_OK) {
+    *accepted = 1;
+    rc = wait_full(engine, lane, request, out);
+    ob__request_unref(request);
+  }
+  ob__sub_acq_rel(&engine->callers, 1u); /* the last touch of the engine */
   return rc;
 }
 

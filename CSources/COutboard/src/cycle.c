@@ -37,12 +37,16 @@ static int search(ob_engine *at, const ob_engine *self, char *path,
   return 0;
 }
 
-int ob__cycle_enter(ob_engine **targets, size_t count, const char *what) {
+void ob__cycle_lock(void) {
+  pthread_mutex_lock(&graph);
+}
+
+int ob__cycle_enter_locked(ob_engine **targets, size_t count,
+                           const char *what) {
   ob_engine *self = ob__loop_self();
   char path[400] = "";
   size_t i;
   int found = 0;
-  pthread_mutex_lock(&graph);
   visits++;
 #ifndef OB_BREAK_CYCLE
   for (i = 0; i < count && !found; i++)
@@ -62,6 +66,11 @@ int ob__cycle_enter(ob_engine **targets, size_t count, const char *what) {
                   "%s: these engines would wait for each other for ever: "
                   "%s -> %s; use ob_submit in place of waiting on a loop",
                   what, self->name, path);
+}
+
+int ob__cycle_enter(ob_engine **targets, size_t count, const char *what) {
+  ob__cycle_lock();
+  return ob__cycle_enter_locked(targets, count, what);
 }
 
 void ob__cycle_leave(void) {

@@ -99,7 +99,12 @@ static int make(ob_engine **out, const ob_engine_opts *opts) {
 }
 
 void ob__engine_free(ob_engine *engine) {
-  while (ob__load_acquire(&engine->pushers) != 0) sched_yield();
+  /* Threads that are on their way out of a call or a push. */
+#ifndef OB_BREAK_LEAVE
+  while (ob__load_acquire(&engine->callers) != 0 ||
+         ob__load_acquire(&engine->inside) != 0)
+    sched_yield();
+#endif
   ob__exit_unregister(engine);
   ob__shared_forget(engine);
   ob__cycle_forget(engine);

@@ -91,7 +91,7 @@ struct ob_engine {
   uint32_t exiting;             /* exit(): nothing new starts */
   int32_t broken;        /* errno of a wake-up that failed, or RESTARTING */
   int wake_fd;           /* closed when the engine is freed */
-  uint32_t pushers;      /* threads inside ob__push_last */
+  uint32_t inside;       /* threads that nothing else keeps it alive for */
   uint64_t own_wakes;    /* any thread: not for a submission */
   uint32_t credit_chunk; /* credits a lane takes at once */
   ob_engine_opts opts;   /* as started; name points to name */
@@ -298,6 +298,9 @@ int ob__wait_ticket(ob_ticket *ticket, uint64_t relative);
 
 /* cycle.c */
 int ob__cycle_enter(ob_engine **targets, size_t count, const char *what);
+/* The same in two steps: no engine is freed in between. */
+void ob__cycle_lock(void);
+int ob__cycle_enter_locked(ob_engine **targets, size_t count, const char *what);
 void ob__cycle_leave(void);
 /* The engine is about to be freed: nobody waits for it any more. */
 void ob__cycle_forget(ob_engine *engine);

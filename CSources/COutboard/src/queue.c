@@ -29,10 +29,10 @@ int ob__push_exempt(ob_engine *engine, ob_node *node) {
 
 int ob__push_last(ob_engine *engine, ob_node *node) {
   int rc;
-  ob__add_relaxed(&engine->pushers, 1u);
+  ob__add_relaxed(&engine->inside, 1u);
   rc = ob__push_exempt(engine, node);
   /* Release: pairs with the acquire in ob__engine_free. */
-  ob__sub_acq_rel(&engine->pushers, 1u);
+  ob__sub_acq_rel(&engine->inside, 1u);
   return rc;
 }
 

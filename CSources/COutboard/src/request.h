@@ -102,6 +102,7 @@ typedef struct ob__full {
   ob_request base;
   uint32_t refs;            /* atomic */
   int32_t delivered;        /* loop: callback, descriptor or none, done */
+  uint32_t fork_word;       /* the engine's, which the ticket outlives */
   ob__lock lock;            /* of waiters */
   ob__waiter *waiters;      /* lock */
   struct ob__lane *lane;    /* whose cache it came from */

@@ -105,31 +105,37 @@ void ob__room_freed(ob_engine *engine) {
   ob__lock_give(&engine->room_lock);
 }
 
-static int full_queue(ob_engine *engine, ob__lane *lane, int nowait,
-                      uint64_t deadline) {
+/* On a loop thread it may close a cycle. */
+static int wait_guarded(ob_engine *engine, ob__lane *lane, uint64_t deadline) {
   ob_engine *loop = ob__loop_self();
-  int rc, enter;
-  if (nowait)
-    return ob__fail(OB_EAGAIN,
-                    "the queue of engine \"%s\" holds its limit of "
-                    "%u items",
-                    engine->name, engine->opts.queue_limit);
-  if (loop == engine)
-    return ob__fail(OB_EDEADLK,
-                    "the queue of engine \"%s\" is full, and its own loop "
-                    "thread cannot wait for room; submit with OB_CALL_NOWAIT",
-                    engine->name);
   /* Inside an ob_call the edge is there, and must stay. */
-  enter = loop != NULL && loop->waits_count == 0;
-  if (enter) {
-    rc = ob__cycle_enter(&engine, 1, "wait for room");
-    if (rc != OB_OK) return rc;
-  }
+  int rc = OB_OK, enter = loop != NULL && loop->waits_count == 0;
+  if (enter) rc = ob__cycle_enter(&engine, 1, "wait for room");
+  if (rc != OB_OK) return rc;
   rc = wait_for_room(engine, lane, deadline);
   if (enter) ob__cycle_leave();
   if (rc == OB_ETIMEDOUT)
     return ob__fail(rc, "no room in the queue of engine \"%s\" in time",
                     engine->name);
+  return rc;
+}
+
+static int full_queue(ob_engine *engine, ob__lane *lane, int nowait,
+                      uint64_t deadline) {
+  int rc;
+  if (nowait)
+    return ob__fail(OB_EAGAIN,
+                    "the queue of engine \"%s\" holds its limit of "
+                    "%u items",
+                    engine->name, engine->opts.queue_limit);
+  if (ob__on_loop(engine))
+    return ob__fail(OB_EDEADLK,
+                    "the queue of engine \"%s\" is full, and its own loop "
+                    "thread cannot wait for room; submit with OB_CALL_NOWAIT",
+                    engine->name);
+  ob__add_relaxed(&engine->inside, 1u); /* it may be disposed of meanwhile */
+  rc = wait_guarded(engine, lane, deadline);
+  ob__sub_acq_rel(&engine->inside, 1u);
   return rc;
 }
 

@@ -46,6 +46,7 @@ static int make_full(ob_request **out, ob__lane *lane, const ob_call_opts *opts,
   request->handler = opts->handler;
   request->user = opts->user;
   request->name = opts->name;
+  full->fork_word = lane->engine->fork_word;
   full->done_user = opts->done_user;
   full->done.on_done = opts->on_done;
   full->cq = opts->cq;
@@ -153,7 +154,7 @@ int ob_ticket_cancel(ob_ticket *ticket) {
   if (ob__load_acquire(&request->state) & OB__DONE)
     return ob__fail(OB_EALREADY, "ob_ticket_cancel: the call has ended");
 #ifndef OB_BREAK_FORK
-  if (request->engine->fork_word != ob__fork_word())
+  if (ticket->full.fork_word != ob__fork_word())
     return ob__fail(OB_EFORKED,
                     "ob_ticket_cancel: the call belongs to the parent process");
 #endif

@@ -125,21 +125,24 @@ static int wait_many(many *all, int want_all, uint64_t deadline) {
 
 /* On a loop thread: refuses what would wait for itself. */
 static int enter_loop_wait(many *all) {
+  ob_engine *self = ob__loop_self();
   size_t i, count = 0;
-  if (ob__loop_self() == NULL) return OB_OK;
-  for (i = 0; i < all->count; i++) {
-    ob_request *request = &all->tickets[i]->full.base;
-    if (is_done(request)) continue;
+  if (self == NULL) return OB_OK;
 #ifndef OB_BREAK_NEST
-    if (ob__on_loop(request->engine))
+  for (i = 0; i < all->count; i++)
+    if (all->tickets[i]->full.base.engine == self &&
+        !is_done(&all->tickets[i]->full.base))
       return ob__fail(OB_EDEADLK,
                       "waiting on the loop thread of engine \"%s\" for its own "
                       "call would never end; use a completion callback",
-                      request->engine->name);
+                      self->name);
 #endif
-    all->engines[count++] = request->engine;
-  }
-  return ob__cycle_enter(all->engines, count, "wait on tickets");
+  /* Of a call that has not ended the engine lives, and the lock keeps it. */
+  ob__cycle_lock();
+  for (i = 0; i < all->count; i++)
+    if (!is_done(&all->tickets[i]->full.base))
+      all->engines[count++] = all->tickets[i]->full.base.engine;
+  return ob__cycle_enter_locked(all->engines, count, "wait on tickets");
 }
 
 #ifndef OB_BREAK_FORK
@@ -147,8 +150,8 @@ static int enter_loop_wait(many *all) {
 static int check_fork(const many *all) {
   size_t i;
   for (i = 0; i < all->count; i++) {
-    const ob_request *request = &all->tickets[i]->full.base;
-    if (!is_done(request) && request->engine->fork_word != ob__fork_word())
+    const ob__full *full = &all->tickets[i]->full;
+    if (!is_done(&full->base) && full->fork_word != ob__fork_word())
       return ob__fail(OB_EFORKED, "wait: the call belongs to the parent");
   }
   return OB_OK;
