@@ -15,7 +15,7 @@ JOBS := -j 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lib plugins demo test test-c test-swift test-install \
-  test-hosts test-counters test-consumer sanitize sanitize-c sanitize-swift mutants models bench bench-quick \
+  test-hosts test-counters test-consumer sanitize sanitize-c sanitize-swift mutants models \
   format check-format install clean
 
 help: ## List what can be made
@@ -204,28 +204,7 @@ check-format: $(CLANG_FORMAT) ## Fail when a file is not formatted
 
 # --- Benchmarks --------------------------------------------------------------
 
-BENCH := $(BUILD)/bench/bin
-BENCH_FLAGS := $(CFLAGS) -flto -IBenchmarks/common
-BENCH_SYSTEMS := outboard naive-libuv limit-spin limit-futex
-
-$(BENCH)/outboard: Benchmarks/outboard/system.c Benchmarks/common/main.c $(LIB)
-	@mkdir -p $(@D)
-	@$(CC) $(BENCH_FLAGS) -I$(CORE)/include -o $@ $^ \
-	  $(shell pkg-config --libs libuv) -lpthread -ldl
-$(BENCH)/naive-libuv: Benchmarks/naive-libuv/system.c Benchmarks/common/main.c
-	@mkdir -p $(@D)
-	@$(CC) $(BENCH_FLAGS) -o $@ $^ $(shell pkg-config --libs libuv) -lpthread
-$(BENCH)/limit-%: Benchmarks/limits/%.c Benchmarks/common/main.c
-	@mkdir -p $(@D)
-	@$(CC) $(BENCH_FLAGS) -o $@ $^ -lpthread
-
-bench-quick: $(BENCH_SYSTEMS:%=$(BENCH)/%) ## Compare with peers, under 60 s
-	@python3 Benchmarks/run.py --rounds 5 --seconds 0.5 \
-	  --out $(BUILD)/bench/quick.jsonl $(BENCH)
-
-bench: $(BENCH_SYSTEMS:%=$(BENCH)/%) ## The same with more and longer rounds
-	@python3 Benchmarks/run.py --rounds 11 --seconds 2 \
-	  --out $(BUILD)/bench/full.jsonl $(BENCH)
+include Benchmarks/Makefile
 
 clean: ## Remove what was built
 	rm -rf $(BUILD) .build

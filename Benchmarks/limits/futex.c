@@ -33,7 +33,8 @@ static void tell(int *word, int value) {
 static void *serve(void *arg) {
   pair *p = arg;
   int seen;
-  while ((seen = await(&p->request)) != -1) tell(&p->answer, seen);
+  while ((seen = await(&p->request)) != -1)
+    tell(&p->answer, bench_handle(seen - 1));
   return NULL;
 }
 
@@ -58,5 +59,10 @@ static int sync_call(void *ctx, int x) {
   return await(&p->answer);
 }
 
-const bench_system bench_subject = {"limit-futex", start, stop, sync_call,
-                                    NULL};
+const bench_system bench_subject = {
+    .name = "limit-futex",
+    .flags = BENCH_ONE_CALLER,
+    .start = start,
+    .stop = stop,
+    .sync = sync_call,
+};

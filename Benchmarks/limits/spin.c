@@ -5,6 +5,12 @@
 
 #include "bench.h"
 
+static inline void pause_cpu(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
 typedef struct line {
   _Alignas(128) int request; /* x + 1 when asked, 0 when free */
   _Alignas(128) int answer;
@@ -18,10 +24,11 @@ static void *serve(void *arg) {
   while (!__atomic_load_n(&l->stopping, __ATOMIC_RELAXED)) {
     seen = __atomic_load_n(&l->request, __ATOMIC_ACQUIRE);
     if (seen == 0) {
-      __builtin_ia32_pause();
+      pause_cpu();
       continue;
     }
     __atomic_store_n(&l->request, 0, __ATOMIC_RELAXED);
+    seen = bench_handle(seen - 1);
     __atomic_store_n(&l->answer, seen, __ATOMIC_RELEASE);
   }
   return NULL;
@@ -47,9 +54,15 @@ static int sync_call(void *ctx, int x) {
   int answer;
   __atomic_store_n(&l->request, x + 1, __ATOMIC_RELEASE);
   while ((answer = __atomic_load_n(&l->answer, __ATOMIC_ACQUIRE)) == 0)
-    __builtin_ia32_pause();
+    pause_cpu();
   __atomic_store_n(&l->answer, 0, __ATOMIC_RELAXED);
   return answer;
 }
 
-const bench_system bench_subject = {"limit-spin", start, stop, sync_call, NULL};
+const bench_system bench_subject = {
+    .name = "limit-spin",
+    .flags = BENCH_ONE_CALLER | BENCH_TWO_CPUS,
+    .start = start,
+    .stop = stop,
+    .sync = sync_call,
+};

@@ -1,0 +1,116 @@
+/* TCP echo over loopback on the loop, with synchronous callers beside it (none
+ * with producers=0). Each client sends 64 bytes and waits for them. The line's
+ * operations are the calls; echo_* are the clients'. */
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "driver.h"
+
+#define MESSAGE 64
+
+typedef struct client {
+  _Alignas(128) pthread_t thread;
+  int fd;
+  histogram hist;
+} client;
+
+static client clients[64];
+static int clients_stop; /* atomic */
+static int counting;     /* atomic: the measurement is on */
+static char extra[256];
+
+static int connect_to(int port) {
+  struct sockaddr_in at = {.sin_family = AF_INET,
+                           .sin_port = htons((uint16_t)port)};
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) != 0)
+    bench_fail("cannot connect to the echo server");
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return fd;
+}
+
+static void exchange(int fd, char *text) {
+  char back[MESSAGE];
+  ssize_t got, have = 0;
+  if (write(fd, text, MESSAGE) != MESSAGE) bench_fail("echo: short write");
+  while (have < MESSAGE) {
+    got = read(fd, back + have, (size_t)(MESSAGE - have));
+    if (got <= 0) bench_fail("echo: the server closed the connection");
+    have += got;
+  }
+  if (memcmp(text, back, MESSAGE) != 0) bench_fail("echo: wrong bytes");
+}
+
+static void *client_main(void *arg) {
+  client *c = arg;
+  char text[MESSAGE];
+  unsigned turn = 0;
+  uint64_t begin;
+  memset(text, 'e', sizeof text);
+  while (!__atomic_load_n(&clients_stop, __ATOMIC_RELAXED)) {
+    memcpy(text, &turn, sizeof turn);
+    turn++;
+    begin = now_ns();
+    exchange(c->fd, text);
+    if (__atomic_load_n(&counting, __ATOMIC_RELAXED))
+      hist_add(&c->hist, now_ns() - begin);
+  }
+  close(c->fd);
+  return NULL;
+}
+
+static void start_clients(void) {
+  int i, port = bench_subject.echo(subject);
+  for (i = 0; i < opt.connections; i++) {
+    clients[i].fd = connect_to(port);
+    if (pthread_create(&clients[i].thread, NULL, client_main, &clients[i]) != 0)
+      bench_fail("cannot start an echo client");
+  }
+}
+
+static void sync_body(worker *w) {
+  uint64_t last = now_ns(), now;
+  while (running()) {
+    if (bench_subject.sync(subject, w->x) != w->x + 1)
+      bench_fail("a call came back with a wrong answer");
+    now = now_ns();
+    hist_add(&w->hist, now - last);
+    last = now;
+    w->ops++;
+  }
+}
+
+/* After the warm-up counting goes on, after the measurement off. */
+static void toggle(void) {
+  __atomic_store_n(&counting, !counting, __ATOMIC_RELAXED);
+}
+
+int has_echo(void) {
+  return HAS(echo) && HAS(sync);
+}
+
+void run_echo(outcome *out) {
+  static histogram all;
+  int i;
+  if (opt.connections > 64) bench_fail("connections must be at most 64");
+  start_subject();
+  start_clients();
+  workers_run(sync_body, toggle, out);
+  __atomic_store_n(&clients_stop, 1, __ATOMIC_RELAXED);
+  for (i = 0; i < opt.connections; i++) {
+    pthread_join(clients[i].thread, NULL);
+    hist_merge(&all, &clients[i].hist);
+  }
+  snprintf(extra, sizeof extra,
+           "\"echo_per_s\":%.0f,\"echo_p50_ns\":%llu,\"echo_p99_ns\":%llu",
+           (double)all.count / out->seconds,
+           (unsigned long long)hist_quantile(&all, 0.5),
+           (unsigned long long)hist_quantile(&all, 0.99));
+  out->extra = extra;
+  stop_subject();
+}
