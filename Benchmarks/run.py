@@ -1,101 +1,205 @@
 #!/usr/bin/env python3
 """Runs the benchmarks in interleaved rounds and prints medians and ratios.
 
-usage: run.py [--rounds N] [--seconds S] [--out FILE] DIRECTORY
-
-DIRECTORY holds one program per system, as built by `make bench-quick`.
+Every round measures every system once, so that a change of the machine's mood
+meets all of them; ratios are taken within a round. Rows go to a file, one JSON
+object per line. `make bench-quick` and `make bench` build what this runs.
 """
 import argparse
+import contextlib
+import fnmatch
 import json
 import os
-import statistics
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
-PLAN = [
-    ("sync", 1, ["outboard", "naive-libuv", "limit-spin", "limit-futex"]),
-    ("sync", 4, ["outboard", "naive-libuv"]),
-    ("sync", 16, ["outboard", "naive-libuv"]),
-    ("sync", 64, ["outboard", "naive-libuv"]),
-    ("post", 1, ["outboard", "naive-libuv"]),
-    ("post", 2, ["outboard", "naive-libuv"]),
-]
+import plan
+import summary
+import systems
+
+HOG = "while True: pass"
 
 
-def measure(directory, system, workload, threads, seconds, number):
-    program = os.path.join(directory, system)
-    done = subprocess.run(
-        [program, workload, str(threads), str(seconds), str(number)],
-        capture_output=True, text=True, timeout=seconds * 20 + 30, check=False)
+class Progress:
+    """A line on a terminal, rewritten; nothing elsewhere."""
+
+    def __init__(self, total):
+        self.total, self.done, self.begin = total, 0, time.monotonic()
+        self.shown = sys.stderr.isatty()
+
+    def step(self, what):
+        self.done += 1
+        left = (time.monotonic() - self.begin) / self.done
+        left *= self.total - self.done
+        if self.shown:
+            text = f"{self.done}/{self.total}, {left:.0f} s left: {what}"
+            print(f"\r{text[:78]:78}", end="", file=sys.stderr, flush=True)
+
+    def end(self):
+        if self.shown:
+            print(file=sys.stderr)
+
+
+@contextlib.contextmanager
+def hogs(count):
+    """Busy loops, one pinned to each CPU in turn."""
+    cpus = sorted(os.sched_getaffinity(0))
+    running = []
+    try:
+        for i in range(count):
+            hog = subprocess.Popen([sys.executable, "-c", HOG])
+            running.append(hog)
+            os.sched_setaffinity(hog.pid, {cpus[i % len(cpus)]})
+        if count:
+            time.sleep(0.1)
+        yield
+    finally:
+        for hog in running:
+            hog.kill()
+            hog.wait()
+
+
+def count_calls(text):
+    """The total of a summary of strace -c."""
+    found = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d*\s+(\d+)\s+(?:\d+\s+)?total$",
+                       text, re.M)
+    return int(found[-1]) if found else None
+
+
+def run_program(command, strace, limit):
+    """The program's output, its exit status, and its system calls."""
+    with tempfile.NamedTemporaryFile("r", suffix=".strace") as log:
+        if strace:
+            command = ["strace", "-f", "-c", "-o", log.name] + command
+        done = subprocess.run(command, capture_output=True, text=True,
+                              timeout=limit, check=False)
+        return done, count_calls(log.read()) if strace else None
+
+
+def measure(args, case, system, number):
+    """A row; None when the system has no such workload."""
+    command = [systems.program(args.bin, system), case.workload,
+               f"seconds={args.seconds}", f"round={number}"]
+    command += case.arguments() + systems.parameters(system)
+    if args.pin and "pin" not in case.parameters:
+        command.append(f"pin={args.pin}")
+    count = args.hogs or case.hogs
+    with hogs(count):
+        done, calls = run_program(command, case.strace,
+                                  args.seconds * 20 + 60)
+    if done.returncode == 3:
+        return None
     if done.returncode != 0:
-        sys.exit(f"{program} {workload} {threads}: exit {done.returncode}: "
-                 f"{done.stderr.strip()}")
-    return json.loads(done.stdout)
+        raise RuntimeError(f"exit {done.returncode}: {done.stderr.strip()}")
+    row = json.loads(done.stdout)
+    row.update(system=system, case=case.title(), hogs=count, plan=args.plan,
+               load=round(os.getloadavg()[0], 2))
+    if calls is not None and row.get("ops_all"):
+        row["syscalls_per_op"] = round(calls / row["ops_all"], 4)
+    return row
 
 
-def human(rate):
-    return f"{rate / 1e6:.2f} M/s" if rate >= 1e6 else f"{rate / 1e3:.1f} k/s"
+def wanted(args, case, system):
+    """--only WORKLOAD, WORKLOAD/SYSTEM or /SYSTEM, with * and ?."""
+    if not args.only:
+        return True
+    for text in args.only:
+        workload, _, name = text.partition("/")
+        if (fnmatch.fnmatch(case.workload, workload or "*") and
+                fnmatch.fnmatch(system.split()[0], name or "*")):
+            return True
+    return False
 
 
-def spread(values):
-    return f"{human(min(values))} to {human(max(values))}"
+def select(args, cases):
+    """Pairs of a case and a system that is built."""
+    gone = {name for name, _ in systems.missing(args.bin)}
+    strace = shutil.which("strace") is not None
+    return [(case, system) for case in cases for system in case.systems
+            if wanted(args, case, system) and system.split()[0] not in gone
+            and (strace or not case.strace)]
 
 
-def table(rows):
-    print("\n| work | system | median | min to max | p50 | p99 | "
-          "slowest caller | switches per op | against naive |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for workload, threads, systems in PLAN:
-        base = [r["ops_per_s"] for r in rows
-                if (r["workload"], r["producers"], r["system"]) ==
-                (workload, threads, "naive-libuv")]
-        for system in systems:
-            mine = [r for r in rows if (r["workload"], r["producers"],
-                                        r["system"]) ==
-                    (workload, threads, system)]
-            rates = [r["ops_per_s"] for r in mine]
+def rounds(args, pairs, out):
+    """All rows, written as they come; failures are kept apart."""
+    rows, failed, unable = [], {}, set()
+    total = sum(1 if c.once else args.rounds for c, _ in pairs)
+    progress = Progress(total)
+    for number in range(args.rounds):
+        for case, system in pairs:
+            if case.once and number > 0:
+                continue
+            progress.step(f"{case.title()}, {system}")
+            if (case, system) in unable:
+                continue
+            try:
+                row = measure(args, case, system, number)
+            except (RuntimeError, subprocess.TimeoutExpired) as error:
+                failed[f"{case.title()}, {system}"] = str(error)
+                row = None
+            if row is None:
+                unable.add((case, system))
+                continue
+            rows.append(row)
+            out.write(json.dumps(row) + "\n")
+            out.flush()
+    progress.end()
+    return rows, failed
 
-            def mid(key, mine=mine):
-                return statistics.median(r[key] for r in mine)
 
-            ratio = statistics.median(a / b for a, b in zip(rates, base))
-            p50, p99 = mid("p50_ns") / 1e3, mid("p99_ns") / 1e3
-            times = (f"{p50:.2f} us | {p99:.1f} us" if workload == "sync"
-                     else "- | -")
-            print(f"| {workload} {threads} | {system} | "
-                  f"{human(statistics.median(rates))} | {spread(rates)} | "
-                  f"{times} | {mid('fairness'):.2f} | "
-                  f"{mid('csw_per_op'):.3f} | {ratio:.1f}x |")
+def arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("plan", choices=plan.PLANS, help="which table to fill")
+    parser.add_argument("--bin", default="build/bench/bin",
+                        help="where the programs are (%(default)s)")
+    parser.add_argument("--out", help="rows (build/bench/PLAN.jsonl)")
+    parser.add_argument("--only", action="append", metavar="WORKLOAD/SYSTEM",
+                        help="either side may be empty or have *; repeatable")
+    parser.add_argument("--rounds", type=int, help="of everything (5)")
+    parser.add_argument("--seconds", type=float,
+                        help="per measurement (quick 0.3, full 0.5)")
+    parser.add_argument("--pin", choices=("none", "same", "apart"),
+                        help="for cases that say nothing about it")
+    parser.add_argument("--hogs", type=int, default=0,
+                        help="busy loops beside every measurement (0)")
+    parser.add_argument("--list", action="store_true",
+                        help="print the cases and stop")
+    return parser.parse_args()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("directory")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.5)
-    parser.add_argument("--out", default="build/bench/quick.jsonl")
-    args = parser.parse_args()
-    total = args.rounds * sum(len(p[2]) for p in PLAN)
-    begin, done, rows = time.monotonic(), 0, []
+    args = arguments()
+    cases, number, seconds = plan.PLANS[args.plan]
+    args.rounds, args.seconds = args.rounds or number, args.seconds or seconds
+    args.out = args.out or f"build/bench/{args.plan}.jsonl"
+    pairs = select(args, cases())
+    if args.list:
+        for case, system in pairs:
+            print(f"{case.title()}, {system}")
+        return
+    if not pairs:
+        sys.exit(f"nothing to run: no program in {args.bin} fits "
+                 "(make bench-quick builds them; --list shows the plan)")
+    os.makedirs(os.path.dirname(args.out) or ".", exist_ok=True)
+    begin = time.monotonic()
     with open(args.out, "w", encoding="utf-8") as out:
-        for number in range(args.rounds):
-            for workload, threads, systems in PLAN:
-                for system in systems:
-                    row = measure(args.directory, system, workload, threads,
-                                  args.seconds, number)
-                    rows.append(row)
-                    out.write(json.dumps(row) + "\n")
-                    done += 1
-                    left = (time.monotonic() - begin) / done * (total - done)
-                    if sys.stderr.isatty():
-                        print(f"\r{done}/{total}, {left:.0f} s left  ",
-                              end="", file=sys.stderr)
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
-    print(f"{args.rounds} rounds of {args.seconds} s, {os.cpu_count()} CPUs, "
-          f"load {os.getloadavg()[0]:.1f}; rows in {args.out}")
-    table(rows)
+        rows, failed = rounds(args, pairs, out)
+    gone = systems.missing(args.bin)
+    if args.plan == "quick":
+        planned = {s.split()[0] for c in cases() for s in c.systems}
+        gone = [(name, need) for name, need in gone if name in planned]
+    print(f"{args.rounds} rounds of {args.seconds} s in "
+          f"{time.monotonic() - begin:.0f} s, {os.cpu_count()} CPUs, load "
+          f"{os.getloadavg()[0]:.1f}; rows in {args.out}")
+    print(summary.markdown(rows, gone))
+    for what, why in failed.items():
+        print(f"FAILED {what}: {why}")
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

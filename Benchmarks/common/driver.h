@@ -58,6 +58,7 @@ typedef struct usage {
 
 usage usage_now(void);
 usage usage_since(const usage *before);
+usage usage_of_thread(void);        /* the calling one; no allocations */
 long status_value(const char *key); /* of /proc/self/status; -1: none */
 
 /* Pins this thread, and the threads that it makes, to the side's CPU. */
@@ -94,9 +95,10 @@ uint64_t hist_lower(unsigned bucket);
 typedef struct worker {
   _Alignas(128) pthread_t thread;
   int index;
-  int x;         /* next argument */
-  uint64_t ops;  /* finished (posts: sent) while measuring */
-  void *scratch; /* the workload's own */
+  int x;             /* next argument */
+  uint64_t ops;      /* finished (posts: sent) while measuring */
+  uint64_t warm_ops; /* the same while warming up */
+  void *scratch;     /* the workload's own */
   histogram hist;
   uint64_t sum;                    /* all ever sent, by the producer */
   _Alignas(128) uint64_t finished; /* by the loop; read by the producer */
@@ -109,6 +111,7 @@ extern void *subject; /* what bench_subject.start returned */
 /* What one measurement found. */
 typedef struct outcome {
   uint64_t ops;
+  uint64_t ops_all; /* with those of the warm-up */
   double seconds;
   double fairness;
   usage used;

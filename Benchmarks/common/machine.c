@@ -38,12 +38,22 @@ static uint64_t micros(const struct timeval *tv) {
   return (uint64_t)tv->tv_sec * 1000000u + (uint64_t)tv->tv_usec;
 }
 
-usage usage_now(void) {
+static usage usage_of(int who) {
   struct rusage r;
   usage u;
-  getrusage(RUSAGE_SELF, &r);
+  getrusage(who, &r);
   u.cpu_ns = (micros(&r.ru_utime) + micros(&r.ru_stime)) * 1000u;
   u.switches = (uint64_t)(r.ru_nvcsw + r.ru_nivcsw);
+  u.allocs = 0;
+  return u;
+}
+
+usage usage_of_thread(void) {
+  return usage_of(RUSAGE_THREAD);
+}
+
+usage usage_now(void) {
+  usage u = usage_of(RUSAGE_SELF);
   u.allocs = alloc_count();
   return u;
 }

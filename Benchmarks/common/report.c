@@ -54,8 +54,9 @@ void report(const outcome *out) {
   number("allocs_per_op", any && opt.allocs, (double)out->used.allocs / ops, 4);
   number("rss_kb", 1, (double)status_value("VmHWM"), 0);
   number("seconds", 1, out->seconds, 4);
-  printf("\"ops\":%llu,\"round\":%d,\"timing\":\"driver\",",
-         (unsigned long long)out->ops, opt.round);
+  printf("\"ops\":%llu,\"ops_all\":%llu,", (unsigned long long)out->ops,
+         (unsigned long long)out->ops_all);
+  printf("\"round\":%d,\"timing\":\"driver\",", opt.round);
   if (out->extra != NULL) printf("%s,", out->extra);
   buckets(h);
   printf("}\n");

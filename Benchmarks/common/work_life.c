@@ -52,24 +52,29 @@ void run_startstop(outcome *out) {
   out->extra = extra;
 }
 
-/* Nothing to do for the whole time, after one call. The sleep of this thread
- * is the one context switch that is not the system's. */
+/* All threads but this one, which sleeps. */
+static usage others_now(void) {
+  usage all = usage_now(), mine = usage_of_thread();
+  all.cpu_ns -= mine.cpu_ns;
+  all.switches -= mine.switches;
+  return all;
+}
+
+/* Nothing to do for the whole time, after one call. */
 void run_idle(outcome *out) {
-  double cpu_us, switches;
-  usage before;
+  usage before, after;
   start_subject();
   if (bench_subject.sync(subject, 1) != 2) bench_fail("wrong first answer");
   nap(0.1);
-  before = usage_now();
+  before = others_now();
   nap(opt.seconds);
-  out->used = usage_since(&before);
+  after = others_now();
   out->seconds = opt.seconds;
-  cpu_us = (double)out->used.cpu_ns / 1e3 / opt.seconds;
-  switches = (double)out->used.switches - 1;
   snprintf(extra, sizeof extra,
            "\"idle_cpu_us_per_s\":%.1f,\"idle_csw_per_s\":%.2f,"
            "\"threads\":%ld,\"idle_rss_kb\":%ld",
-           cpu_us, (switches < 0 ? 0 : switches) / opt.seconds,
+           (double)(after.cpu_ns - before.cpu_ns) / 1e3 / opt.seconds,
+           (double)(after.switches - before.switches) / opt.seconds,
            status_value("Threads") - 1, status_value("VmRSS"));
   out->extra = extra;
   stop_subject();

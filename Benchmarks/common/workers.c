@@ -61,6 +61,7 @@ void stop_subject(void) {
 }
 
 static void forget(worker *w) {
+  w->warm_ops = w->ops;
   w->ops = 0;
   memset(&w->hist, 0, sizeof w->hist);
 }
@@ -131,6 +132,7 @@ void workers_collect(outcome *out, double seconds) {
   out->seconds = seconds;
   for (i = 0; i < opt.producers; i++) {
     out->ops += workers[i].ops;
+    out->ops_all += workers[i].ops + workers[i].warm_ops;
     if (workers[i].ops < least) least = workers[i].ops;
     hist_merge(&out->hist, &workers[i].hist);
   }

@@ -1,0 +1,139 @@
+"""Medians, spreads and ratios of measured rows, and the Markdown of them."""
+import statistics
+
+from systems import is_limit, is_ours
+
+# Smaller is better, and the rate says nothing.
+TIMES = {"sparse": "p50_ns", "startstop": "p50_ns", "timer": "p50_ns"}
+
+
+def rate(value):
+    for unit, scale in (("M/s", 1e6), ("k/s", 1e3)):
+        if value >= scale:
+            return f"{value / scale:.3g} {unit}"
+    return f"{value:.3g} /s"
+
+
+def duration(ns):
+    for unit, scale in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
+        if ns >= scale:
+            return f"{ns / scale:.3g} {unit}"
+    return f"{ns:.0f} ns"
+
+
+def figure(case, row):
+    """What a row is judged by: more is better. None: nothing to judge."""
+    key = TIMES.get(case.split()[0])
+    value = row.get(key or "ops_per_s")
+    if not value and row.get("echo_per_s"):
+        return row["echo_per_s"]
+    if not value:
+        return None
+    return 1e9 / value if key else value
+
+
+def grouped(rows):
+    """case -> system -> rows in the order of their rounds."""
+    cases = {}
+    for row in rows:
+        cases.setdefault(row["case"], {}).setdefault(row["system"],
+                                                     []).append(row)
+    return cases
+
+
+def middle(rows, key):
+    values = [r[key] for r in rows if r.get(key) is not None]
+    return statistics.median(values) if values else None
+
+
+def against(case, systems, name, others):
+    """Median over the rounds of this system's figure by the best other's."""
+    ratios = []
+    for row in systems[name]:
+        best = [figure(case, r) for other in others if other != name
+                for r in systems[other] if r["round"] == row["round"]]
+        best = [b for b in best if b]
+        mine = figure(case, row)
+        if best and mine:
+            ratios.append(mine / max(best))
+    return statistics.median(ratios) if ratios else None
+
+
+def peer_ratio(case, systems, name):
+    peers = [s for s in systems if not is_ours(s) and not is_limit(s)]
+    return against(case, systems, name, peers)
+
+
+def limit_ratio(case, systems, name):
+    limits = [s for s in systems if is_limit(s)]
+    return against(case, systems, name, limits)
+
+
+def cell(value, show):
+    return "-" if value is None else show(value)
+
+
+def spread(case, rows):
+    figures = [figure(case, r) for r in rows]
+    figures = [f for f in figures if f]
+    if not figures:
+        return "-", "-"
+    show = rate
+    if case.split()[0] in TIMES:
+        figures, show = [1e9 / f for f in figures], duration
+    return (show(statistics.median(figures)),
+            f"{show(min(figures))} to {show(max(figures))}")
+
+
+def notes(rows):
+    """Members that only some workloads have."""
+    last, words = rows[-1], []
+    for key, text in (("start_ns", "start"), ("first_ns", "first call"),
+                      ("stop_ns", "stop")):
+        if key in last:
+            words.append(f"{text} {duration(middle(rows, key))}")
+    if "echo_per_s" in last:
+        words.append(f"echo {rate(middle(rows, 'echo_per_s'))}")
+    if "idle_cpu_us_per_s" in last:
+        words.append(f"{middle(rows, 'idle_cpu_us_per_s'):.0f} us CPU/s, "
+                     f"{middle(rows, 'idle_csw_per_s'):.1f} switches/s, "
+                     f"{last['threads']} threads")
+    if last.get("allocs_per_op") is not None:
+        words.append(f"{last['allocs_per_op']:.3f} allocations/op")
+    if last.get("syscalls_per_op") is not None:
+        words.append(f"{last['syscalls_per_op']:.3f} system calls/op")
+    if last.get("timing") == "python":
+        words.append("timed in Python")
+    return ", ".join(words) or ""
+
+
+COLUMNS = ("system", "median", "min to max", "p50", "p99", "slowest caller",
+           "CPU/op", "switches/op", "peak MB", "best peer", "notes")
+
+
+def line(case, systems, name):
+    rows = systems[name]
+    median, limits = spread(case, rows)
+    return (name, median, limits,
+            cell(middle(rows, "p50_ns"), duration),
+            cell(middle(rows, "p99_ns"), duration),
+            cell(middle(rows, "fairness"), "{:.2f}".format),
+            cell(middle(rows, "cpu_ns_per_op"), duration),
+            cell(middle(rows, "csw_per_op"), "{:.3f}".format),
+            cell(middle(rows, "rss_kb"), lambda kb: f"{kb / 1024:.1f}"),
+            cell(peer_ratio(case, systems, name), "{:.2f}x".format),
+            notes(rows))
+
+
+def markdown(rows, missing=()):
+    """One table per case, and the systems that could not be measured."""
+    out = []
+    for case, systems in grouped(rows).items():
+        out += [f"\n### {case}\n", "| " + " | ".join(COLUMNS) + " |",
+                "|" + "---|" * len(COLUMNS)]
+        out += ["| " + " | ".join(line(case, systems, name)) + " |"
+                for name in systems]
+    if missing:
+        out.append("\nMissing: " + "; ".join(
+            f"{name} ({need or 'not built'})" for name, need in missing) + ".")
+    return "\n".join(out) + "\n"
