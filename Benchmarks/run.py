@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True
+
 import plan
 import summary
 import systems

@@ -52,17 +52,26 @@ void run_startstop(outcome *out) {
   out->extra = extra;
 }
 
-/* All threads but this one, which sleeps. */
-static usage others_now(void) {
+/* What all threads but this one, which sleeps, have used; two readings of the
+ * kernel's that may differ a little, hence signed. */
+typedef struct others {
+  int64_t cpu_ns, switches;
+} others;
+
+static others others_now(void) {
   usage all = usage_now(), mine = usage_of_thread();
-  all.cpu_ns -= mine.cpu_ns;
-  all.switches -= mine.switches;
-  return all;
+  others o = {(int64_t)all.cpu_ns - (int64_t)mine.cpu_ns,
+              (int64_t)all.switches - (int64_t)mine.switches};
+  return o;
+}
+
+static double per_second(int64_t before, int64_t after) {
+  return after > before ? (double)(after - before) / opt.seconds : 0;
 }
 
 /* Nothing to do for the whole time, after one call. */
 void run_idle(outcome *out) {
-  usage before, after;
+  others before, after;
   start_subject();
   if (bench_subject.sync(subject, 1) != 2) bench_fail("wrong first answer");
   nap(0.1);
@@ -73,8 +82,8 @@ void run_idle(outcome *out) {
   snprintf(extra, sizeof extra,
            "\"idle_cpu_us_per_s\":%.1f,\"idle_csw_per_s\":%.2f,"
            "\"threads\":%ld,\"idle_rss_kb\":%ld",
-           (double)(after.cpu_ns - before.cpu_ns) / 1e3 / opt.seconds,
-           (double)(after.switches - before.switches) / opt.seconds,
+           per_second(before.cpu_ns, after.cpu_ns) / 1e3,
+           per_second(before.switches, after.switches),
            status_value("Threads") - 1, status_value("VmRSS"));
   out->extra = extra;
   stop_subject();
