@@ -1,0 +1,56 @@
+internal import CBench
+internal import Outboard
+
+@c(outboard_swift_start)
+public func start() -> UnsafeMutableRawPointer {
+  Unmanaged.passRetained(Subject()).toOpaque()
+}
+
+@c(outboard_swift_stop)
+public func stop(_ context: UnsafeMutableRawPointer) {
+  let subject = Unmanaged<Subject>.fromOpaque(context).takeRetainedValue()
+  do { try subject.engine.shutdownAndWait() } catch { fail(error) }
+}
+
+@c(outboard_swift_sync)
+public func sync(_ context: UnsafeMutableRawPointer, _ x: Int32) -> Int32 {
+  do {
+    return try Subject.at(context).engine.callAndWait { bench_handle(x) }
+  } catch {
+    fail(error)
+  }
+}
+
+@c(outboard_swift_post)
+public func post(_ context: UnsafeMutableRawPointer, _ count: UnsafeMutablePointer<UInt64>) {
+  nonisolated(unsafe) let count = count
+  do {
+    try Subject.at(context).engine.post(whenFull: .wait) { bench_count(count) }
+  } catch {
+    fail(error)
+  }
+}
+
+/// A submission's answer goes to its callback on the loop, as a closure that is posted does it.
+@c(outboard_swift_submit)
+public func submit(
+  _ context: UnsafeMutableRawPointer, _ x: Int32,
+  _ done: @escaping @Sendable @convention(c) (UnsafeMutableRawPointer?, Int32) -> Void,
+  _ argument: UnsafeMutableRawPointer?
+) {
+  nonisolated(unsafe) let argument = argument
+  do {
+    try Subject.at(context).engine.post(whenFull: .wait) { done(argument, bench_handle(x)) }
+  } catch {
+    fail(error)
+  }
+}
+
+@c(outboard_swift_await)
+public func awaitTasks(
+  _ context: UnsafeMutableRawPointer, _ from: UnsafePointer<CChar>, _ tasks: Int32
+) -> Int32 {
+  guard let origin = Origin(String(cString: from)) else { return 0 }
+  Subject.at(context).runTasks(tasks, from: origin)
+  return 1
+}
