@@ -3,7 +3,7 @@
 LIMITS = ["limit-spin", "limit-yield", "limit-futex", "limit-eventfd"]
 TOKIO = ["tokio-mt", "tokio-ct", "tokio-spawn"]
 OURS = ["outboard", "outboard spin=off", "outboard-swift"]
-LOOPS = ["naive-libuv"] + TOKIO + ["asio", "asio-future", "glib", "libevent"]
+LOOPS = ["naive-libuv"] + TOKIO + ["asio", "glib", "libevent"]
 THREADS = ["crossbeam", "flume", "dispatch"]
 PYTHON = ["asyncio", "uvloop", "anyio"]
 PEERS = LOOPS + THREADS
@@ -50,13 +50,14 @@ def quick():
         Case("post", few, producers=1),
         Case("post", few, producers=2),
         Case("pipelined", few, in_flight=1024),
-        Case("await", awaits, **{"from": "loop"}, producers=1),
+        Case("await", ["outboard-swift"], **{"from": "loop"}, producers=1),
+        Case("await", ["outboard-swift"], **{"from": "queue"}, producers=1),
         Case("await", awaits, **{"from": "pool"}, producers=16),
     ]
 
 
 def calls():
-    everybody = OURS + PEERS + PYTHON
+    everybody = OURS + PEERS + ["asio-future"] + PYTHON
     cases = [Case("sync", everybody + (LIMITS if n == 1 else []), producers=n)
              for n in (1, 2, 4, 16, 64)]
     for pin in ("same", "apart"):
@@ -75,10 +76,10 @@ def streams():
     cases = [Case("post", OURS + PEERS, producers=n) for n in (1, 2, 4, 8)]
     cases += [Case("post", CHIEF, producers=n, in_flight=1000) for n in (1, 4)]
     cases += [Case("pipelined", OURS + PEERS, in_flight=n) for n in (64, 1024)]
-    cases += [Case("await", ["outboard-swift", "actor"], **{"from": where},
-                   producers=n)
-              for where, n in (("loop", 1), ("pool", 1), ("pool", 16),
-                               ("pool", 1024))]
+    cases += [Case("await", ["outboard-swift"], **{"from": where}, producers=n)
+              for where, n in (("loop", 1), ("queue", 1), ("queue", 1024))]
+    cases += [Case("await", ["outboard-swift", "actor"], **{"from": "pool"},
+                   producers=n) for n in (1, 16, 1024)]
     return cases
 
 
@@ -88,9 +89,9 @@ def inner():
     bytes_ = ["outboard", "naive-libuv", "tokio-mt", "tokio-ct", "asio"]
     cases += [Case("payload", bytes_, payload=n, handed=h)
               for n in (0, 64, 4096, 1048576) for h in (0, 1)]
-    cases += [Case("offload", bytes_ + ["glib"], producers=n) for n in (1, 16)]
+    cases += [Case("offload", bytes_ + ["glib", "dispatch"] + PYTHON, producers=n) for n in (1, 16)]
     lives = ["outboard", "outboard-swift"] + PEERS
-    cases += [Case("startstop", lives), Case("idle", lives + PYTHON)]
+    cases += [Case("startstop", lives), Case("idle", lives + PYTHON, once=True, seconds=2)]
     cases += [Case("queue", QUEUES, producers=n) for n in (1, 2, 4)]
     cases += [Case("echo", bytes_, connections=4, producers=n) for n in (0, 1)]
     return cases
@@ -110,4 +111,4 @@ def full():
     return calls() + streams() + inner() + counts()
 
 
-PLANS = {"quick": (quick, 5, 0.3), "full": (full, 5, 0.5)}
+PLANS = {"quick": (quick, 5, 0.3), "full": (full, 5, 0.35)}

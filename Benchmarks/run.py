@@ -164,7 +164,7 @@ def arguments():
                         help="either side may be empty or have *; repeatable")
     parser.add_argument("--rounds", type=int, help="of everything (5)")
     parser.add_argument("--seconds", type=float,
-                        help="per measurement (quick 0.3, full 0.5)")
+                        help="per measurement (quick 0.3, full 0.35)")
     parser.add_argument("--pin", choices=("none", "same", "apart"),
                         help="for cases that say nothing about it")
     parser.add_argument("--hogs", type=int, default=0,

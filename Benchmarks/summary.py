@@ -98,13 +98,9 @@ def notes(rows):
         words.append(f"{middle(rows, 'idle_cpu_us_per_s'):.0f} us CPU/s, "
                      f"{middle(rows, 'idle_csw_per_s'):.1f} switches/s, "
                      f"{last['threads']} threads")
-    if last.get("allocs_per_op") is not None:
-        words.append(f"{last['allocs_per_op']:.3f} allocations/op")
-    if last.get("syscalls_per_op") is not None:
-        words.append(f"{last['syscalls_per_op']:.3f} system calls/op")
     if last.get("timing") == "python":
         words.append("timed in Python")
-    return ", ".join(words) or ""
+    return ", ".join(words)
 
 
 COLUMNS = ("system", "median", "min to max", "p50", "p99", "slowest caller",
@@ -125,15 +121,82 @@ def line(case, systems, name):
             notes(rows))
 
 
+def is_count(case):
+    """Counting disturbs the timing: such a case has no times."""
+    return case.endswith("strace") or "allocs=1" in case
+
+
+def counts_table(cases):
+    """Allocations and system calls per operation, one row per system."""
+    found, works = {}, []
+    for case, systems in cases.items():
+        if not is_count(case):
+            continue
+        key = "syscalls_per_op" if case.endswith("strace") else "allocs_per_op"
+        work = case.replace(" strace", "").replace(" allocs=1", "")
+        work = work.replace("allocs=1 ", "")
+        if work not in works:
+            works.append(work)
+        for name, rows in systems.items():
+            found.setdefault(name, {})[work, key] = middle(rows, key)
+    if not found:
+        return []
+    out = ["\n### Allocations and system calls per operation\n",
+           "System calls under strace, which makes parking likelier.\n",
+           "| system | " + " | ".join(works) + " |",
+           "|---|" + "---|" * len(works)]
+    for name, counts in found.items():
+        cells = [cell(counts.get((work, "allocs_per_op")), "{:.2f}".format) +
+                 " / " +
+                 cell(counts.get((work, "syscalls_per_op")), "{:.2f}".format)
+                 for work in works]
+        out.append(f"| {name} | " + " | ".join(cells) + " |")
+    return out
+
+
 def markdown(rows, missing=()):
     """One table per case, and the systems that could not be measured."""
-    out = []
-    for case, systems in grouped(rows).items():
+    out, cases = [], grouped(rows)
+    for case, systems in cases.items():
+        if is_count(case):
+            continue
         out += [f"\n### {case}\n", "| " + " | ".join(COLUMNS) + " |",
                 "|" + "---|" * len(COLUMNS)]
         out += ["| " + " | ".join(line(case, systems, name)) + " |"
                 for name in systems]
+    out += counts_table(cases)
     if missing:
         out.append("\nMissing: " + "; ".join(
             f"{name} ({need or 'not built'})" for name, need in missing) + ".")
+    return "\n".join(out) + "\n"
+
+
+def best_peer(case, systems):
+    """The peer with the best median, and the median."""
+    best = (None, 0)
+    for name, rows in systems.items():
+        if is_ours(name) or is_limit(name):
+            continue
+        figures = [f for f in (figure(case, r) for r in rows) if f]
+        if figures and statistics.median(figures) > best[1]:
+            best = (name, statistics.median(figures))
+    return best[0]
+
+
+def short(rows):
+    """The README's table: ours against the best peer of the same rounds."""
+    out = ["| work | ours | best peer | ratio | p99, ours | p99, peer | "
+           "slowest caller |", "|---|---|---|---|---|---|---|"]
+    for case, systems in grouped(rows).items():
+        ours = next((s for s in systems if is_ours(s)), None)
+        peer = best_peer(case, systems)
+        if is_count(case) or ours is None or peer is None:
+            continue
+        out.append("| " + " | ".join((
+            case, spread(case, systems[ours])[0],
+            f"{spread(case, systems[peer])[0]} ({peer})",
+            cell(peer_ratio(case, systems, ours), "{:.2f}x".format),
+            cell(middle(systems[ours], "p99_ns"), duration),
+            cell(middle(systems[peer], "p99_ns"), duration),
+            cell(middle(systems[ours], "fairness"), "{:.2f}".format))) + " |")
     return "\n".join(out) + "\n"

@@ -1,0 +1,245 @@
+"""The report's pictures."""
+import os
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: E402
+
+import summary  # noqa: E402
+import systems as known  # noqa: E402
+
+OURS = {"outboard": "#0b4fd0", "outboard spin=off": "#5b9bff",
+        "outboard-swift": "#e8590c"}
+OTHERS = plt.get_cmap("tab20").colors
+PEERS = [n for n in known.NAMES if not known.is_ours(n)]
+
+
+def color(name):
+    if name in OURS:
+        return OURS[name]
+    if known.is_limit(name):
+        return "0.45"
+    return OTHERS[PEERS.index(name) % len(OTHERS)] if name in PEERS else "0.7"
+
+
+def look(name):
+    """Ours stand out, limits are dashed."""
+    return {"color": color(name), "label": name,
+            "linewidth": 2.6 if name in OURS else 1.2,
+            "linestyle": "--" if known.is_limit(name) else "-",
+            "zorder": 3 if name in OURS else 2}
+
+
+def rate_axis(axis):
+    axis.set_major_formatter(FuncFormatter(lambda v, _: summary.rate(v)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def time_axis(axis):
+    axis.set_major_formatter(FuncFormatter(lambda v, _: summary.duration(v)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def median(rows, key):
+    return summary.middle(rows, key)
+
+
+def scaling(cases, workload):
+    """system -> [(producers, rows)] of the plain cases of a workload."""
+    found = {}
+    for case, systems in cases.items():
+        words = case.split()
+        if len(words) != 2 or words[0] != workload or "producers=" not in case:
+            continue
+        for name, rows in systems.items():
+            found.setdefault(name, []).append((rows[0]["producers"], rows))
+    return found
+
+
+def throughput(cases, workload, title):
+    found = scaling(cases, workload)
+    if not found:
+        return None
+    figure, axes = plt.subplots(figsize=(9.5, 6))
+    for name, points in found.items():
+        points.sort(key=lambda p: p[0])
+        xs = [n for n, _ in points]
+        ys = [median(rows, "ops_per_s") for _, rows in points]
+        if known.is_limit(name):
+            axes.axhline(ys[0], **dict(look(name), linewidth=1))
+        else:
+            axes.plot(xs, ys, marker="o", markersize=4, **look(name))
+    counts = sorted({n for points in found.values() for n, _ in points})
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xticks(counts, [str(n) for n in counts])
+    rate_axis(axes.yaxis)
+    axes.set(xlabel="threads", ylabel="operations per second", title=title)
+    axes.grid(True, which="major", alpha=0.3)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def distribution(rows):
+    """The histograms of all rounds as points of a CDF."""
+    counts = {}
+    for row in rows:
+        for ns, count in row["hist"]:
+            counts[ns] = counts.get(ns, 0) + count
+    total, seen, xs, ys = sum(counts.values()), 0, [], []
+    for ns in sorted(counts):
+        seen += counts[ns]
+        xs.append(max(ns, 1))
+        ys.append(seen / total)
+    return xs, ys
+
+
+def latency(cases, case):
+    systems = {n: r for n, r in cases.get(case, {}).items()
+               if any(row["hist"] for row in r)}
+    if not systems:
+        return None
+    figure, axes = plt.subplots(figsize=(9.5, 5.5))
+    for name, rows in systems.items():
+        xs, ys = distribution(rows)
+        axes.step(xs, ys, where="post", **look(name))
+    axes.set_xscale("log")
+    time_axis(axes.xaxis)
+    axes.set(xlabel="latency", ylabel="share of calls at most this slow",
+             title=f"Latency: {case}", ylim=(0, 1.01))
+    axes.grid(True, alpha=0.3)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def bars(cases, names, key, title, label, show):
+    """One panel per case, a bar per system, best on top."""
+    panels = []
+    for case in names:
+        values = {n: median(r, key) for n, r in cases.get(case, {}).items()}
+        values = {n: v for n, v in values.items() if v is not None}
+        if values:
+            panels.append((case, values))
+    if not panels:
+        return None
+    height = 1.2 + 0.28 * max(len(v) for _, v in panels)
+    figure, grid = plt.subplots(1, len(panels), squeeze=False,
+                                figsize=(4.6 * len(panels), height))
+    for axes, (case, values) in zip(grid[0], panels):
+        order = sorted(values, key=values.get,
+                       reverse=key not in ("fairness",))
+        shown = [values[n] for n in order]
+        axes.barh(order, shown, color=[color(n) for n in order])
+        for y, value in enumerate(shown):
+            axes.annotate(" " + show(value), (value, y), va="center",
+                          fontsize=7)
+        if key != "fairness" and min(shown) > 0:
+            axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: show(v)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.tick_params(labelsize=8)
+        axes.margins(x=0.25)
+        axes.set_title(case, fontsize=9)
+        axes.set_xlabel(label, fontsize=8)
+    figure.suptitle(title)
+    return figure
+
+
+def ratios(cases):
+    """Ours against the best peer, and against the best limit."""
+    lines = []
+    for case, systems in cases.items():
+        if summary.is_count(case):
+            continue
+        for name in systems:
+            if name not in ("outboard", "outboard-swift"):
+                continue
+            peer = summary.peer_ratio(case, systems, name)
+            limit = summary.limit_ratio(case, systems, name)
+            if peer or limit:
+                lines.append((f"{case}{' (Swift)' if 'swift' in name else ''}",
+                              peer, limit))
+    if not lines:
+        return None
+    lines.reverse()
+    figure, axes = plt.subplots(figsize=(9.5, 1.5 + 0.22 * len(lines)))
+    for y, (_, peer, limit) in enumerate(lines):
+        if peer:
+            axes.barh(y, peer - 1, left=1, height=0.7,
+                      color=OURS["outboard"] if peer >= 1 else "#c92a2a")
+            axes.annotate(f" {peer:.2f}x ", (peer, y), fontsize=7, va="center",
+                          ha="left" if peer >= 1 else "right")
+        if limit:
+            axes.plot(limit, y, "D", color="0.3", markersize=4)
+    axes.plot([], [], "D", color="0.3", label="to the best limit")
+    axes.barh([0], [0], color=OURS["outboard"], label="to the best peer")
+    axes.set_yticks(range(len(lines)), [line[0] for line in lines], fontsize=7)
+    axes.set_xscale("log")
+    axes.margins(x=0.15, y=0.01)
+    axes.axvline(1, color="0.2", linewidth=1)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}x"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(title="Outboard against the best peer and the best limit, "
+             "median of ratios within a round")
+    axes.legend(fontsize=8, loc="lower right")
+    axes.grid(True, axis="x", alpha=0.3)
+    return figure
+
+
+def plain(cases, workload):
+    return [c for c in cases if c.split()[0] == workload and
+            not summary.is_count(c)]
+
+
+def pictures(cases):
+    """(file name, figure or None, caption)."""
+    sync = ["sync producers=1", "sync producers=16", "sync producers=64"]
+    ns, share = summary.duration, "{:.2f}".format
+    yield "ratio", ratios(cases), "Ours against the best other system."
+    yield ("throughput", throughput(cases, "sync",
+                                    "Synchronous calls: throughput"),
+           "Answers per second against the number of blocked callers.")
+    yield ("post", throughput(cases, "post", "Fire and forget: throughput"),
+           "Posts that have run per second against the number of producers.")
+    for case in sync:
+        yield ("latency-" + case.split("=")[1], latency(cases, case),
+               f"Latency of {case}, all rounds.")
+    yield ("fairness", bars(cases, sync[1:], "fairness", "Fairness",
+                            "slowest caller by mean caller", share),
+           "1 is fair: the slowest caller got as much as the mean.")
+    yield ("cpu", bars(cases, sync, "cpu_ns_per_op", "CPU time per call",
+                       "CPU time of all threads", ns),
+           "Processor time of the process per call.")
+    yield ("sparse", bars(cases, plain(cases, "sparse"), "p50_ns",
+                          "One call now and then", "median latency", ns),
+           "Latency of a call to a loop that has been idle.")
+    yield ("timer", bars(cases, plain(cases, "timer"), "p50_ns",
+                         "Timers", "arm and cancel, per pair", ns),
+           "Arming and cancelling a timer with others outstanding.")
+    yield ("startstop", bars(cases, ["startstop"], "p50_ns",
+                             "Start, first call, stop", "median", ns),
+           "The whole life of an engine.")
+    yield ("await", bars(cases, plain(cases, "await"), "p50_ns",
+                         "Swift: await", "median latency", ns),
+           "One await, by where the task runs.")
+    yield ("memory", bars(cases, [c for c in plain(cases, "post")
+                                  if len(c.split()) == 2][:4], "rss_kb",
+                          "Fire and forget: peak memory", "MB",
+                          lambda kb: f"{kb / 1024:.3g} MB"),
+           "Peak resident memory while posts pile up.")
+
+
+def draw_all(rows, folder):
+    """Writes the pictures; (path, caption) of each."""
+    cases, done = summary.grouped(rows), []
+    for name, figure, caption in pictures(cases):
+        if figure is None:
+            continue
+        path = os.path.join(folder, name + ".png")
+        figure.savefig(path, dpi=110, bbox_inches="tight")
+        plt.close(figure)
+        done.append((path, caption))
+    return done
