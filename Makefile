@@ -185,8 +185,8 @@ models: ## Verify the Spin models and their mutations
 
 # --- Formatters --------------------------------------------------------------
 
-C_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
-SWIFT_DIRS := Package.swift Sources Tests
+C_FILES := $(shell git ls-files '*.c' '*.h' '*.cpp' 2>/dev/null)
+SWIFT_DIRS := Package.swift Sources Tests Benchmarks
 CLANG_FORMAT := $(BUILD)/venv/bin/clang-format
 
 $(CLANG_FORMAT):

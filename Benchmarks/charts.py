@@ -13,15 +13,22 @@ import systems as known  # noqa: E402
 
 OURS = {"outboard": "#0b4fd0", "outboard spin=off": "#5b9bff",
         "outboard-swift": "#e8590c"}
-OTHERS = plt.get_cmap("tab20").colors
-PEERS = [n for n in known.NAMES if not known.is_ours(n)]
+# Without the greys, which are the limits', and our blue.
+OTHERS = [c for i, c in enumerate(plt.get_cmap("tab20").colors)
+          if i not in (0, 1, 2, 14, 15)]
+LIMITS = {"limit-spin": "0.15", "limit-yield": "0.35", "limit-futex": "0.5",
+          "limit-eventfd": "0.65"}
+DASHES = {"limit-spin": "-", "limit-yield": "--", "limit-futex": "-.",
+          "limit-eventfd": ":"}
+PEERS = [n for n in known.NAMES
+         if not known.is_ours(n) and not known.is_limit(n)]
 
 
 def color(name):
     if name in OURS:
         return OURS[name]
-    if known.is_limit(name):
-        return "0.45"
+    if name in LIMITS:
+        return LIMITS[name]
     return OTHERS[PEERS.index(name) % len(OTHERS)] if name in PEERS else "0.7"
 
 
@@ -29,7 +36,7 @@ def look(name):
     """Ours stand out, limits are dashed."""
     return {"color": color(name), "label": name,
             "linewidth": 2.6 if name in OURS else 1.2,
-            "linestyle": "--" if known.is_limit(name) else "-",
+            "linestyle": DASHES.get(name, "-"),
             "zorder": 3 if name in OURS else 2}
 
 
@@ -125,9 +132,10 @@ def bars(cases, names, key, title, label, show):
             panels.append((case, values))
     if not panels:
         return None
-    height = 1.2 + 0.28 * max(len(v) for _, v in panels)
+    height = 1.4 + 0.22 * max(len(v) for _, v in panels)
     figure, grid = plt.subplots(1, len(panels), squeeze=False,
-                                figsize=(4.6 * len(panels), height))
+                                figsize=(4.6 * len(panels), height),
+                                layout="constrained")
     for axes, (case, values) in zip(grid[0], panels):
         order = sorted(values, key=values.get,
                        reverse=key not in ("fairness",))
@@ -141,7 +149,7 @@ def bars(cases, names, key, title, label, show):
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: show(v)))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.tick_params(labelsize=8)
-        axes.margins(x=0.25)
+        axes.margins(x=0.25, y=0.02)
         axes.set_title(case, fontsize=9)
         axes.set_xlabel(label, fontsize=8)
     figure.suptitle(title)
@@ -170,7 +178,7 @@ def ratios(cases):
         if peer:
             axes.barh(y, peer - 1, left=1, height=0.7,
                       color=OURS["outboard"] if peer >= 1 else "#c92a2a")
-            axes.annotate(f" {peer:.2f}x ", (peer, y), fontsize=7, va="center",
+            axes.annotate(f" {summary.times(peer)} ", (peer, y), fontsize=7, va="center",
                           ha="left" if peer >= 1 else "right")
         if limit:
             axes.plot(limit, y, "D", color="0.3", markersize=4)

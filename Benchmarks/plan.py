@@ -77,7 +77,8 @@ def streams():
     cases += [Case("post", CHIEF, producers=n, in_flight=1000) for n in (1, 4)]
     cases += [Case("pipelined", OURS + PEERS, in_flight=n) for n in (64, 1024)]
     cases += [Case("await", ["outboard-swift"], **{"from": where}, producers=n)
-              for where, n in (("loop", 1), ("queue", 1), ("queue", 1024))]
+              for where, n in (("loop", 1), ("queue", 1), ("queue", 1024),
+                               ("body", 1), ("body", 16))]
     cases += [Case("await", ["outboard-swift", "actor"], **{"from": "pool"},
                    producers=n) for n in (1, 16, 1024)]
     return cases
@@ -90,7 +91,8 @@ def inner():
     cases += [Case("payload", bytes_, payload=n, handed=h)
               for n in (0, 64, 4096, 1048576) for h in (0, 1)]
     cases += [Case("offload", bytes_ + ["glib", "dispatch"] + PYTHON, producers=n) for n in (1, 16)]
-    lives = ["outboard", "outboard-swift"] + PEERS
+    lives = ["outboard", "outboard-swift"] + [
+        p for p in PEERS if p != "dispatch"]  # its threads outlive a queue
     cases += [Case("startstop", lives), Case("idle", lives + PYTHON, once=True, seconds=2)]
     cases += [Case("queue", QUEUES, producers=n) for n in (1, 2, 4)]
     cases += [Case("echo", bytes_, connections=4, producers=n) for n in (0, 1)]

@@ -32,6 +32,10 @@ def figure(case, row):
     return 1e9 / value if key else value
 
 
+def times(ratio):
+    return f"{ratio:.2f}x" if ratio >= 0.1 else f"{ratio:.1g}x"
+
+
 def grouped(rows):
     """case -> system -> rows in the order of their rounds."""
     cases = {}
@@ -117,7 +121,7 @@ def line(case, systems, name):
             cell(middle(rows, "cpu_ns_per_op"), duration),
             cell(middle(rows, "csw_per_op"), "{:.3f}".format),
             cell(middle(rows, "rss_kb"), lambda kb: f"{kb / 1024:.1f}"),
-            cell(peer_ratio(case, systems, name), "{:.2f}x".format),
+            cell(peer_ratio(case, systems, name), times),
             notes(rows))
 
 
@@ -195,7 +199,7 @@ def short(rows):
         out.append("| " + " | ".join((
             case, spread(case, systems[ours])[0],
             f"{spread(case, systems[peer])[0]} ({peer})",
-            cell(peer_ratio(case, systems, ours), "{:.2f}x".format),
+            cell(peer_ratio(case, systems, ours), times),
             cell(middle(systems[ours], "p99_ns"), duration),
             cell(middle(systems[peer], "p99_ns"), duration),
             cell(middle(systems[ours], "fairness"), "{:.2f}".format))) + " |")

@@ -13,16 +13,19 @@ actor Handler {
   }
 }
 
+/// `start` of bench.h.
 @c(actor_start)
 public func start() -> UnsafeMutableRawPointer {
   Unmanaged.passRetained(Handler()).toOpaque()
 }
 
+/// `stop` of bench.h.
 @c(actor_stop)
 public func stop(_ context: UnsafeMutableRawPointer) {
   Unmanaged<Handler>.fromOpaque(context).release()
 }
 
+/// `await` of bench.h.
 @c(actor_await)
 public func awaitTasks(
   _ context: UnsafeMutableRawPointer, _ from: UnsafePointer<CChar>, _ tasks: Int32

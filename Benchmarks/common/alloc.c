@@ -11,15 +11,22 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *data, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
-int alloc_counting; /* set before any thread exists */
+/* On a line of its own, so that nobody's writes slow the look at it. */
+static struct {
+  _Alignas(128) int on;
+} counting;
 static uint64_t counted;
+
+void alloc_start_counting(void) {
+  counting.on = 1;
+}
 
 uint64_t alloc_count(void) {
   return __atomic_load_n(&counted, __ATOMIC_RELAXED);
 }
 
 static inline void note(void) {
-  if (__builtin_expect(alloc_counting, 0))
+  if (__builtin_expect(counting.on, 0))
     __atomic_fetch_add(&counted, 1, __ATOMIC_RELAXED);
 }
 

@@ -68,7 +68,7 @@ void pin_to(enum side side);
 /* --- Allocations (alloc.c) --------------------------------------------------
  */
 
-extern int alloc_counting;
+void alloc_start_counting(void); /* before any thread exists */
 uint64_t alloc_count(void);
 
 /* --- Latencies (histogram.c) ------------------------------------------------
@@ -93,20 +93,32 @@ uint64_t hist_lower(unsigned bucket);
  */
 
 typedef struct worker {
+  /* The worker's own. */
   _Alignas(128) pthread_t thread;
   int index;
   int x;             /* next argument */
   uint64_t ops;      /* finished (posts: sent) while measuring */
   uint64_t warm_ops; /* the same while warming up */
+  uint64_t sent;     /* of both */
+  uint64_t asked;    /* sum of the answers to come */
   void *scratch;     /* the workload's own */
-  histogram hist;
-  uint64_t sum;                    /* all ever sent, by the producer */
-  _Alignas(128) uint64_t finished; /* by the loop; read by the producer */
-  _Alignas(128) uint64_t sampled;  /* begin of the sample; 0: none under way */
+  histogram hist;    /* pipelined: written by the loop, one sample at a time */
+  /* Written by the loop, read by the worker. */
+  _Alignas(128) uint64_t finished;
+  uint64_t answered; /* sum of the answers */
+  /* Both: begin of the sample under way, or 0. */
+  _Alignas(128) uint64_t sampled;
 } worker;
 
 extern worker workers[MAX_WORKERS];
-extern void *subject; /* what bench_subject.start returned */
+
+/* What every thread reads all the time, on a line that nobody writes. */
+typedef struct quiet {
+  _Alignas(128) void *subject; /* what bench_subject.start returned */
+  int go;                      /* atomic: the current phase goes on */
+} quiet;
+
+extern quiet shared;
 
 /* What one measurement found. */
 typedef struct outcome {

@@ -42,8 +42,8 @@ static const entry entries[] = {
      "timer: others armed meanwhile (0)"},
     {"connections", WHOLE, AT(connections), 0, 64, NULL,
      "echo: TCP clients (0)"},
-    {"from", TEXT, AT(from), 0, 0, " loop queue pool ",
-     "await: tasks on the loop (inline or by the queue) or the pool (loop)"},
+    {"from", TEXT, AT(from), 0, 0, " loop queue pool body ",
+     "await: on the loop (loop, queue) or the pool (pool, body) (loop)"},
     {"seconds", REAL, AT(seconds), 0.001, 3600, NULL,
      "to measure, after a warm-up of a fifth of it (0.5)"},
     {"round", WHOLE, AT(round), 0, 1e9, NULL, "copied into the line (0)"},
@@ -113,7 +113,7 @@ void options_parse(int argc, char **argv) {
   for (i = 2; i < argc; i++) set(argv[i]);
   if (strcmp(opt.pin_text, "same") == 0) opt.pin = PIN_SAME;
   if (strcmp(opt.pin_text, "apart") == 0) opt.pin = PIN_APART;
-  alloc_counting = opt.allocs;
+  if (opt.allocs) alloc_start_counting();
 }
 
 const char *bench_option(const char *key, const char *fallback) {

@@ -52,7 +52,7 @@ void run_await(outcome *out) {
   start_subject();
   if (pthread_create(&clock_thread, NULL, clock_main, NULL) != 0)
     bench_fail("cannot start the clock's thread");
-  if (!bench_subject.await(subject, opt.from, opt.producers)) exit(3);
+  if (!bench_subject.await(shared.subject, opt.from, opt.producers)) exit(3);
   pthread_join(clock_thread, NULL);
   stop_subject();
   workers_collect(out, (double)(measure_end - measure_begin) / 1e9);

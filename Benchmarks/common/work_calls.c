@@ -25,7 +25,7 @@ static inline void closed_loop(worker *w, int (*call)(worker *)) {
 }
 
 static int call_sync(worker *w) {
-  return bench_subject.sync(subject, w->x);
+  return bench_subject.sync(shared.subject, w->x);
 }
 
 static void sync_body(worker *w) {
@@ -71,7 +71,7 @@ void run_sparse(outcome *out) {
 }
 
 static int call_offload(worker *w) {
-  return bench_subject.offload(subject, w->x);
+  return bench_subject.offload(shared.subject, w->x);
 }
 
 static void offload_body(worker *w) {
@@ -100,7 +100,7 @@ static void *payload_data(worker *w) {
 static int call_payload(worker *w) {
   bench_blob blob = {0};
   int answer = w->x + 1;
-  bench_subject.payload(subject, payload_data(w), (size_t)opt.payload,
+  bench_subject.payload(shared.subject, payload_data(w), (size_t)opt.payload,
                         opt.handed, &blob);
   if (blob.size != (size_t)opt.payload)
     bench_fail("a payload came back with another size");

@@ -65,7 +65,7 @@ static void *client_main(void *arg) {
 }
 
 static void start_clients(void) {
-  int i, port = bench_subject.echo(subject);
+  int i, port = bench_subject.echo(shared.subject);
   for (i = 0; i < opt.connections; i++) {
     clients[i].fd = connect_to(port);
     if (pthread_create(&clients[i].thread, NULL, client_main, &clients[i]) != 0)
@@ -76,7 +76,7 @@ static void start_clients(void) {
 static void sync_body(worker *w) {
   uint64_t last = now_ns(), now;
   while (running()) {
-    if (bench_subject.sync(subject, w->x) != w->x + 1)
+    if (bench_subject.sync(shared.subject, w->x) != w->x + 1)
       bench_fail("a call came back with a wrong answer");
     now = now_ns();
     hist_add(&w->hist, now - last);

@@ -19,11 +19,12 @@ static void one_life(lap_times *times, histogram *all) {
   uint64_t begin, at;
   pin_to(SIDE_LOOP);
   begin = now_ns();
-  subject = bench_subject.start();
+  shared.subject = bench_subject.start();
   at = lap(&times->start, begin);
-  if (bench_subject.sync(subject, 1) != 2) bench_fail("wrong first answer");
+  if (bench_subject.sync(shared.subject, 1) != 2)
+    bench_fail("wrong first answer");
   at = lap(&times->first, at);
-  bench_subject.stop(subject);
+  bench_subject.stop(shared.subject);
   at = lap(&times->stop, at);
   hist_add(all, at - begin);
 }
@@ -73,7 +74,8 @@ static double per_second(int64_t before, int64_t after) {
 void run_idle(outcome *out) {
   others before, after;
   start_subject();
-  if (bench_subject.sync(subject, 1) != 2) bench_fail("wrong first answer");
+  if (bench_subject.sync(shared.subject, 1) != 2)
+    bench_fail("wrong first answer");
   nap(0.1);
   before = others_now();
   nap(opt.seconds);

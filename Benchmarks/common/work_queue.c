@@ -18,7 +18,7 @@ static void *consumer(void *arg) {
   (void)arg;
   pin_to(SIDE_LOOP);
   for (;;) {
-    worker *w = bench_subject.pop(subject);
+    worker *w = bench_subject.pop(shared.subject);
     if (w != NULL) {
       empty = 0;
       __atomic_store_n(&w->finished, w->finished + 1, __ATOMIC_RELEASE);
@@ -40,14 +40,14 @@ static void push_body(worker *w) {
   uint64_t limit = (uint64_t)opt.in_flight, seen = finished(w);
   int spins;
   while (running()) {
-    for (spins = 0; w->sum - seen >= limit; seen = finished(w)) {
+    for (spins = 0; w->sent - seen >= limit; seen = finished(w)) {
       if (spins++ < 100)
         pause_cpu();
       else
         sched_yield();
     }
-    bench_subject.push(subject, w);
-    w->sum++;
+    bench_subject.push(shared.subject, w);
+    w->sent++;
     w->ops++;
   }
 }
@@ -55,7 +55,7 @@ static void push_body(worker *w) {
 static void settle(void) {
   int i;
   for (i = 0; i < opt.producers; i++)
-    while (finished(&workers[i]) != workers[i].sum) nap(0.00002);
+    while (finished(&workers[i]) != workers[i].sent) nap(0.00002);
 }
 
 void run_queue(outcome *out) {

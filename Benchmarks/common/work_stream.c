@@ -28,13 +28,8 @@ static uint64_t window(void) {
   return opt.in_flight > 0 ? (uint64_t)opt.in_flight : SAFETY;
 }
 
-/* All sent so far; finished counts on across phases as well. */
-static uint64_t *sent_of(worker *w) {
-  return &w->sum;
-}
-
 static void post_body(worker *w) {
-  uint64_t limit = window(), sent = *sent_of(w), seen = finished(w);
+  uint64_t limit = window(), sent = w->sent, seen = finished(w);
   int i;
   while (running()) {
     for (i = 0; i < BATCH; i++) {
@@ -42,18 +37,18 @@ static void post_body(worker *w) {
         wait_for_room(w, sent, limit);
         seen = finished(w);
       }
-      bench_subject.post(subject, &w->finished);
+      bench_subject.post(shared.subject, &w->finished);
       sent++;
     }
     w->ops += BATCH;
   }
-  *sent_of(w) = sent;
+  w->sent = sent;
 }
 
 static void settle_posts(void) {
   int i;
   for (i = 0; i < opt.producers; i++)
-    while (finished(&workers[i]) != *sent_of(&workers[i])) nap(0.00002);
+    while (finished(&workers[i]) != workers[i].sent) nap(0.00002);
 }
 
 int has_post(void) {
@@ -69,9 +64,6 @@ void run_post(outcome *out) {
 /* --- Pipelined --------------------------------------------------------------
  */
 
-/* Per worker, by the loop and by the producer: of answers and of arguments. */
-static uint64_t answered[MAX_WORKERS], asked[MAX_WORKERS];
-
 static void add(uint64_t *sum, uint64_t value) {
   if (bench_subject.flags & BENCH_PARALLEL)
     __atomic_fetch_add(sum, value, __ATOMIC_RELAXED);
@@ -81,7 +73,7 @@ static void add(uint64_t *sum, uint64_t value) {
 
 static void on_done(void *arg, int answer) {
   worker *w = arg;
-  add(&answered[w->index], (uint64_t)answer);
+  add(&w->answered, (uint64_t)answer);
   bench_count(&w->finished);
 }
 
@@ -100,13 +92,13 @@ static void submit_one(worker *w, uint64_t sent) {
     w->sampled = now_ns();
     done = on_timed;
   }
-  bench_subject.submit(subject, w->x, done, w);
-  asked[w->index] += (uint64_t)w->x + 1;
+  bench_subject.submit(shared.subject, w->x, done, w);
+  w->asked += (uint64_t)w->x + 1;
   w->x = (w->x + 1) & 0xffff;
 }
 
 static void pipelined_body(worker *w) {
-  uint64_t limit = window(), sent = *sent_of(w), seen = finished(w);
+  uint64_t limit = window(), sent = w->sent, seen = finished(w);
   while (running()) {
     if (sent - seen >= limit) {
       wait_for_room(w, sent, limit);
@@ -115,14 +107,15 @@ static void pipelined_body(worker *w) {
     submit_one(w, sent++);
     w->ops++;
   }
-  *sent_of(w) = sent;
+  w->sent = sent;
 }
 
 static void settle_pipelined(void) {
   int i;
   settle_posts();
   for (i = 0; i < opt.producers; i++)
-    if (answered[i] != asked[i]) bench_fail("a submission's answer is wrong");
+    if (workers[i].answered != workers[i].asked)
+      bench_fail("a submission's answer is wrong");
 }
 
 int has_submit(void) {

@@ -16,8 +16,8 @@ static unsigned due_ms(unsigned i) {
 static void pairs(unsigned slot, unsigned *turn) {
   int i;
   for (i = 0; i < PAIRS; i++) {
-    bench_subject.timer_arm(subject, slot, due_ms((*turn)++));
-    bench_subject.timer_cancel(subject, slot);
+    bench_subject.timer_arm(shared.subject, slot, due_ms((*turn)++));
+    bench_subject.timer_cancel(shared.subject, slot);
   }
 }
 
@@ -26,8 +26,9 @@ static void on_loop(void *arg) {
   unsigned others = (unsigned)opt.outstanding, i, turn = 0;
   uint64_t begin, end, last, now;
   usage before;
-  bench_subject.timer_open(subject, others + 1);
-  for (i = 0; i < others; i++) bench_subject.timer_arm(subject, i, due_ms(i));
+  bench_subject.timer_open(shared.subject, others + 1);
+  for (i = 0; i < others; i++)
+    bench_subject.timer_arm(shared.subject, i, due_ms(i));
   for (i = 0; i < 16; i++) pairs(others, &turn);
   before = usage_now();
   begin = last = now_ns();
@@ -41,12 +42,12 @@ static void on_loop(void *arg) {
   } while (now < end);
   out->used = usage_since(&before);
   out->seconds = (double)(last - begin) / 1e9;
-  for (i = 0; i < others; i++) bench_subject.timer_cancel(subject, i);
-  if (HAS(timer_close)) bench_subject.timer_close(subject);
+  for (i = 0; i < others; i++) bench_subject.timer_cancel(shared.subject, i);
+  if (HAS(timer_close)) bench_subject.timer_close(shared.subject);
 }
 
 void run_timer(outcome *out) {
   start_subject();
-  bench_subject.on_loop(subject, on_loop, out);
+  bench_subject.on_loop(shared.subject, on_loop, out);
   stop_subject();
 }

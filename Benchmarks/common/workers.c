@@ -10,9 +10,8 @@
 #include <string.h>
 
 worker workers[MAX_WORKERS];
-void *subject;
+quiet shared;
 
-static int go; /* atomic: the current phase goes on */
 static pthread_barrier_t barrier;
 
 typedef struct plan {
@@ -22,7 +21,7 @@ typedef struct plan {
 static plan current;
 
 int running(void) {
-  return __atomic_load_n(&go, __ATOMIC_RELAXED);
+  return __atomic_load_n(&shared.go, __ATOMIC_RELAXED);
 }
 
 int bench_handle(int x) {
@@ -52,12 +51,12 @@ void bench_fail(const char *cause) {
 
 void start_subject(void) {
   pin_to(SIDE_LOOP);
-  subject = bench_subject.start();
+  shared.subject = bench_subject.start();
   pin_to(SIDE_CALLER);
 }
 
 void stop_subject(void) {
-  bench_subject.stop(subject);
+  bench_subject.stop(shared.subject);
 }
 
 static void forget(worker *w) {
@@ -90,7 +89,7 @@ static void start_workers(void) {
 
 static void phase(double seconds) {
   nap(seconds);
-  __atomic_store_n(&go, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&shared.go, 0, __ATOMIC_RELAXED);
 }
 
 static double warm_up(void) {
@@ -105,13 +104,13 @@ void workers_run(void (*body)(worker *), void (*settle)(void), outcome *out) {
   current.body = body;
   pthread_barrier_init(&barrier, NULL, (unsigned)opt.producers + 1);
   start_workers();
-  __atomic_store_n(&go, 1, __ATOMIC_RELAXED);
+  __atomic_store_n(&shared.go, 1, __ATOMIC_RELAXED);
   pthread_barrier_wait(&barrier);
   phase(warm_up());
   pthread_barrier_wait(&barrier);
   if (settle != NULL) settle();
   pthread_barrier_wait(&barrier);
-  __atomic_store_n(&go, 1, __ATOMIC_RELAXED);
+  __atomic_store_n(&shared.go, 1, __ATOMIC_RELAXED);
   before = usage_now();
   begin = now_ns();
   pthread_barrier_wait(&barrier);

@@ -15,16 +15,19 @@ final class Subject: Sendable {
   }
 }
 
+/// `start` of bench.h.
 @c(dispatch_start)
 public func start() -> UnsafeMutableRawPointer {
   Unmanaged.passRetained(Subject()).toOpaque()
 }
 
+/// `stop` of bench.h.
 @c(dispatch_stop)
 public func stop(_ context: UnsafeMutableRawPointer) {
   Unmanaged<Subject>.fromOpaque(context).release()
 }
 
+/// `sync` of bench.h.
 @c(dispatch_sync_call)
 public func sync(_ context: UnsafeMutableRawPointer, _ x: Int32) -> Int32 {
   let semaphore = DispatchSemaphore(value: 0)
@@ -37,12 +40,14 @@ public func sync(_ context: UnsafeMutableRawPointer, _ x: Int32) -> Int32 {
   return answer
 }
 
+/// `post` of bench.h.
 @c(dispatch_post)
 public func post(_ context: UnsafeMutableRawPointer, _ count: UnsafeMutablePointer<UInt64>) {
   nonisolated(unsafe) let count = count
   Subject.at(context).queue.async { bench_count(count) }
 }
 
+/// `submit` of bench.h.
 @c(dispatch_submit)
 public func submit(
   _ context: UnsafeMutableRawPointer, _ x: Int32,
@@ -53,6 +58,7 @@ public func submit(
   Subject.at(context).queue.async { done(argument, bench_handle(x)) }
 }
 
+/// `offload` of bench.h.
 @c(dispatch_offload)
 public func offload(_ context: UnsafeMutableRawPointer, _ x: Int32) -> Int32 {
   let semaphore = DispatchSemaphore(value: 0)

@@ -1,17 +1,20 @@
 internal import CBench
 internal import Outboard
 
+/// `start` of bench.h.
 @c(outboard_swift_start)
 public func start() -> UnsafeMutableRawPointer {
   Unmanaged.passRetained(Subject()).toOpaque()
 }
 
+/// `stop` of bench.h.
 @c(outboard_swift_stop)
 public func stop(_ context: UnsafeMutableRawPointer) {
   let subject = Unmanaged<Subject>.fromOpaque(context).takeRetainedValue()
   do { try subject.engine.shutdownAndWait() } catch { fail(error) }
 }
 
+/// `sync` of bench.h.
 @c(outboard_swift_sync)
 public func sync(_ context: UnsafeMutableRawPointer, _ x: Int32) -> Int32 {
   do {
@@ -21,6 +24,7 @@ public func sync(_ context: UnsafeMutableRawPointer, _ x: Int32) -> Int32 {
   }
 }
 
+/// `post` of bench.h.
 @c(outboard_swift_post)
 public func post(_ context: UnsafeMutableRawPointer, _ count: UnsafeMutablePointer<UInt64>) {
   nonisolated(unsafe) let count = count
@@ -46,6 +50,7 @@ public func submit(
   }
 }
 
+/// `await` of bench.h.
 @c(outboard_swift_await)
 public func awaitTasks(
   _ context: UnsafeMutableRawPointer, _ from: UnsafePointer<CChar>, _ tasks: Int32

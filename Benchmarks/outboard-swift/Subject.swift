@@ -32,6 +32,8 @@ enum Origin {
   case queue
   /// On the default pool: to the loop and back.
   case pool
+  /// On the default pool, for a body that suspends twice on the loop.
+  case body
 
   /// Nil for a place that there is not.
   init?(_ text: String) {
@@ -39,6 +41,7 @@ enum Origin {
     case "loop": self = .loop
     case "queue": self = .queue
     case "pool": self = .pool
+    case "body": self = .body
     default: return nil
     }
   }
@@ -50,7 +53,7 @@ extension Subject {
     let group = DispatchGroup()
     for index in 0..<count {
       group.enter()
-      let executor: (any TaskExecutor)? = origin == .pool ? nil : engine.executor
+      let executor: (any TaskExecutor)? = onPool(origin) ? nil : engine.executor
       Task(executorPreference: executor) {
         await self.steps(of: index, from: origin)
         group.leave()
@@ -59,22 +62,32 @@ extension Subject {
     group.wait()
   }
 
+  private func onPool(_ origin: Origin) -> Bool { origin == .pool || origin == .body }
+
   private func steps(of index: Int32, from origin: Origin) async {
     var x = bench_step(index, -1)
     while x >= 0 {
-      let argument = x
-      let answer: Int32
-      if origin == .queue {
-        await Task.yield()
-        answer = bench_handle(argument)
-      } else {
-        do {
-          answer = try await engine.call { bench_handle(argument) }
-        } catch {
-          fail(error)
-        }
+      do {
+        x = bench_step(index, try await answer(to: x, from: origin))
+      } catch {
+        fail(error)
       }
-      x = bench_step(index, answer)
+    }
+  }
+
+  private func answer(to x: Int32, from origin: Origin) async throws -> Int32 {
+    switch origin {
+    case .loop, .pool:
+      return try await engine.call { bench_handle(x) }
+    case .queue:
+      await Task.yield()
+      return bench_handle(x)
+    case .body:
+      return try await engine.call {
+        await Task.yield()
+        await Task.yield()
+        return bench_handle(x)
+      }
     }
   }
 }
