@@ -122,8 +122,24 @@ def latency(cases, case):
     return figure
 
 
+def panel(axes, case, values, key, show):
+    """A bar per system, the best on top."""
+    order = sorted(values, key=values.get, reverse=key != "fairness")
+    shown = [values[n] for n in order]
+    axes.barh(order, shown, color=[color(n) for n in order])
+    for y, value in enumerate(shown):
+        axes.annotate(" " + show(value), (value, y), va="center", fontsize=7)
+    if min(shown) > 0 and max(shown) > 20 * min(shown):
+        axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: show(v)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(labelsize=8)
+    axes.margins(x=0.25, y=0.02)
+    axes.set_title(case, fontsize=9)
+
+
 def bars(cases, names, key, title, label, show):
-    """One panel per case, a bar per system, best on top."""
+    """One panel per case; a wide range of values gets a logarithmic axis."""
     panels = []
     for case in names:
         values = {n: median(r, key) for n, r in cases.get(case, {}).items()}
@@ -132,27 +148,18 @@ def bars(cases, names, key, title, label, show):
             panels.append((case, values))
     if not panels:
         return None
-    height = 1.4 + 0.22 * max(len(v) for _, v in panels)
-    figure, grid = plt.subplots(1, len(panels), squeeze=False,
-                                figsize=(4.6 * len(panels), height),
+    across = min(4 if len(panels) > 6 else 3, len(panels))
+    down = -(-len(panels) // across)
+    height = 1.1 + 0.22 * max(len(v) for _, v in panels)
+    figure, grid = plt.subplots(down, across, squeeze=False,
+                                figsize=(4.6 * across, 0.5 + height * down),
                                 layout="constrained")
-    for axes, (case, values) in zip(grid[0], panels):
-        order = sorted(values, key=values.get,
-                       reverse=key not in ("fairness",))
-        shown = [values[n] for n in order]
-        axes.barh(order, shown, color=[color(n) for n in order])
-        for y, value in enumerate(shown):
-            axes.annotate(" " + show(value), (value, y), va="center",
-                          fontsize=7)
-        if key != "fairness" and min(shown) > 0:
-            axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: show(v)))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.tick_params(labelsize=8)
-        axes.margins(x=0.25, y=0.02)
-        axes.set_title(case, fontsize=9)
-        axes.set_xlabel(label, fontsize=8)
+    for axes in grid.flat[len(panels):]:
+        axes.set_visible(False)
+    for axes, (case, values) in zip(grid.flat, panels):
+        panel(axes, case, values, key, show)
     figure.suptitle(title)
+    figure.supxlabel(label, fontsize=9)
     return figure
 
 
@@ -235,7 +242,7 @@ def pictures(cases):
            "One await, by where the task runs.")
     yield ("memory", bars(cases, [c for c in plain(cases, "post")
                                   if len(c.split()) == 2][:4], "rss_kb",
-                          "Fire and forget: peak memory", "MB",
+                          "Fire and forget: peak memory", "resident",
                           lambda kb: f"{kb / 1024:.3g} MB"),
            "Peak resident memory while posts pile up.")
 
