@@ -49,6 +49,18 @@ let package = Package(
       dependencies: ["Outboard", "CPricingPlugin", "CPluginABI", "CSQLite"],
       swiftSettings: settings),
 
+    // The Swift side of the benchmarks: `swift run -c release outboard-bench --help`.
+    .systemLibrary(name: "CBench", path: "Benchmarks/swift-c"),
+    .target(
+      name: "BenchDriver", path: "Benchmarks/common", exclude: ["uv_echo.c"],
+      publicHeadersPath: "."),
+    .target(
+      name: "BenchOutboard", dependencies: ["Outboard", "CBench"],
+      path: "Benchmarks/outboard-swift", exclude: ["main"], swiftSettings: settings),
+    .executableTarget(
+      name: "outboard-bench", dependencies: ["BenchDriver", "BenchOutboard"],
+      path: "Benchmarks/outboard-swift/main"),
+
     // Tests.
     .target(
       name: "CTestSupport", dependencies: ["COutboard", "CLibuv"], path: "Tests/CTestSupport"),

@@ -1,8 +1,8 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
-// The Swift systems under measurement. `Benchmarks/Makefile` builds their archive and links it with
-// the driver, which has the main function.
+// The Swift peers under measurement (ours is in the package above). `Benchmarks/Makefile` builds
+// their archive and links it with the driver, which has the main function.
 
 let strict: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
@@ -13,18 +13,12 @@ let strict: [SwiftSetting] = [
 ]
 
 let package = Package(
-  name: "outboard-bench",
+  name: "outboard-bench-peers",
   products: [
-    .library(name: "BenchOutboard", type: .static, targets: ["BenchOutboard"]),
-    .library(name: "BenchPeers", type: .static, targets: ["BenchDispatch", "BenchActor"]),
+    .library(name: "BenchPeers", type: .static, targets: ["BenchDispatch", "BenchActor"])
   ],
-  dependencies: [.package(name: "outboard", path: "..")],
   targets: [
     .systemLibrary(name: "CBench", path: "swift-c"),
-    .target(
-      name: "BenchOutboard",
-      dependencies: ["CBench", .product(name: "Outboard", package: "outboard")],
-      path: "outboard-swift", exclude: ["system.c"], swiftSettings: strict),
     .target(
       name: "BenchDispatch", dependencies: ["CBench"], path: "dispatch", exclude: ["system.c"],
       swiftSettings: strict),

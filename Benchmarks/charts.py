@@ -6,7 +6,8 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: E402
+from matplotlib.ticker import (  # noqa: E402
+    FuncFormatter, MaxNLocator, NullFormatter)
 
 import summary  # noqa: E402
 import systems as known  # noqa: E402
@@ -131,6 +132,8 @@ def panel(axes, case, values, key, show):
         axes.annotate(" " + show(value), (value, y), va="center", fontsize=7)
     if min(shown) > 0 and max(shown) > 20 * min(shown):
         axes.set_xscale("log")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: show(v)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(labelsize=8)
@@ -148,7 +151,8 @@ def bars(cases, names, key, title, label, show):
             panels.append((case, values))
     if not panels:
         return None
-    across = min(4 if len(panels) > 6 else 3, len(panels))
+    many = 4 if len(panels) > 6 else 3
+    across = {1: 1, 2: 2, 4: 2}.get(len(panels), many)
     down = -(-len(panels) // across)
     height = 1.1 + 0.22 * max(len(v) for _, v in panels)
     figure, grid = plt.subplots(down, across, squeeze=False,

@@ -90,10 +90,12 @@ def inner():
     bytes_ = ["outboard", "naive-libuv", "tokio-mt", "tokio-ct", "asio"]
     cases += [Case("payload", bytes_, payload=n, handed=h)
               for n in (0, 64, 4096, 1048576) for h in (0, 1)]
-    cases += [Case("offload", bytes_ + ["glib", "dispatch"] + PYTHON, producers=n) for n in (1, 16)]
+    pools = bytes_ + ["glib", "dispatch"] + PYTHON
+    cases += [Case("offload", pools, producers=n) for n in (1, 16)]
     lives = ["outboard", "outboard-swift"] + [
         p for p in PEERS if p != "dispatch"]  # its threads outlive a queue
-    cases += [Case("startstop", lives), Case("idle", lives + PYTHON, once=True, seconds=2)]
+    cases += [Case("startstop", lives),
+              Case("idle", lives + PYTHON, once=True, seconds=2)]
     cases += [Case("queue", QUEUES, producers=n) for n in (1, 2, 4)]
     cases += [Case("echo", bytes_, connections=4, producers=n) for n in (0, 1)]
     return cases

@@ -82,16 +82,18 @@ def page(rows, pictures):
              "<h1>Outboard: benchmarks</h1>",
              f"<p>{len(rows)} measurements in {rounds} interleaved rounds on "
              f"{html.escape(machine())}; load {min(loads)} to {max(loads)}. "
-             "Ratios are taken within a round, then their median; compare them, "
-             "not the absolute figures.</p>",
+             "Ratios are taken within a round, then their median; compare "
+             "these, not the absolute figures.</p>",
              markdown_html(summary.short(rows))]
     for path, caption in pictures:
         with open(path, "rb") as image:
             data = base64.b64encode(image.read()).decode()
         parts.append(f'<figure><img alt="{html.escape(caption)}" '
                      f'src="data:image/png;base64,{data}">'
-                     f"<figcaption>{html.escape(caption)}</figcaption></figure>")
-    parts += ["<h2>Every measurement</h2>", markdown_html(summary.markdown(rows))]
+                     f"<figcaption>{html.escape(caption)}</figcaption>"
+                     "</figure>")
+    parts += ["<h2>Every measurement</h2>",
+              markdown_html(summary.markdown(rows))]
     return "\n".join(parts)
 
 

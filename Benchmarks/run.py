@@ -197,7 +197,8 @@ def main():
         gone = [(name, need) for name, need in gone if name in planned]
     print(f"{args.rounds} rounds of {args.seconds} s in "
           f"{time.monotonic() - begin:.0f} s, {os.cpu_count()} CPUs, load "
-          f"{os.getloadavg()[0]:.1f}; rows in {args.out}")
+          f"{os.getloadavg()[0]:.1f}, pin {args.pin or 'none'}, "
+          f"{args.hogs} hogs; rows in {args.out}")
     print(summary.markdown(rows, gone))
     for what, why in failed.items():
         print(f"FAILED {what}: {why}")

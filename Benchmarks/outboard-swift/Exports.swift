@@ -4,13 +4,13 @@ internal import Outboard
 /// `start` of bench.h.
 @c(outboard_swift_start)
 public func start() -> UnsafeMutableRawPointer {
-  Unmanaged.passRetained(Subject()).toOpaque()
+  unsafe Unmanaged.passRetained(Subject()).toOpaque()
 }
 
 /// `stop` of bench.h.
 @c(outboard_swift_stop)
 public func stop(_ context: UnsafeMutableRawPointer) {
-  let subject = Unmanaged<Subject>.fromOpaque(context).takeRetainedValue()
+  let subject = unsafe Unmanaged<Subject>.fromOpaque(context).takeRetainedValue()
   do { try subject.engine.shutdownAndWait() } catch { fail(error) }
 }
 
@@ -18,7 +18,7 @@ public func stop(_ context: UnsafeMutableRawPointer) {
 @c(outboard_swift_sync)
 public func sync(_ context: UnsafeMutableRawPointer, _ x: Int32) -> Int32 {
   do {
-    return try Subject.at(context).engine.callAndWait { bench_handle(x) }
+    return try unsafe Subject.at(context).engine.callAndWait { bench_handle(x) }
   } catch {
     fail(error)
   }
@@ -27,9 +27,9 @@ public func sync(_ context: UnsafeMutableRawPointer, _ x: Int32) -> Int32 {
 /// `post` of bench.h.
 @c(outboard_swift_post)
 public func post(_ context: UnsafeMutableRawPointer, _ count: UnsafeMutablePointer<UInt64>) {
-  nonisolated(unsafe) let count = count
+  nonisolated(unsafe) let count = unsafe count
   do {
-    try Subject.at(context).engine.post(whenFull: .wait) { bench_count(count) }
+    try unsafe Subject.at(context).engine.post(whenFull: .wait) { unsafe bench_count(count) }
   } catch {
     fail(error)
   }
@@ -42,9 +42,11 @@ public func submit(
   _ done: @escaping @Sendable @convention(c) (UnsafeMutableRawPointer?, Int32) -> Void,
   _ argument: UnsafeMutableRawPointer?
 ) {
-  nonisolated(unsafe) let argument = argument
+  nonisolated(unsafe) let argument = unsafe argument
   do {
-    try Subject.at(context).engine.post(whenFull: .wait) { done(argument, bench_handle(x)) }
+    try unsafe Subject.at(context).engine.post(whenFull: .wait) {
+      unsafe done(argument, bench_handle(x))
+    }
   } catch {
     fail(error)
   }
@@ -55,7 +57,7 @@ public func submit(
 public func awaitTasks(
   _ context: UnsafeMutableRawPointer, _ from: UnsafePointer<CChar>, _ tasks: Int32
 ) -> Int32 {
-  guard let origin = Origin(String(cString: from)) else { return 0 }
-  Subject.at(context).runTasks(tasks, from: origin)
+  guard let origin = unsafe Origin(String(cString: from)) else { return 0 }
+  unsafe Subject.at(context).runTasks(tasks, from: origin)
   return 1
 }

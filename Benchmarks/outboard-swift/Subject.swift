@@ -8,7 +8,7 @@ final class Subject: Sendable {
 
   init() {
     var configuration = Engine.Configuration()
-    if String(cString: bench_option("spin", "default")) == "off" {
+    if unsafe String(cString: bench_option("spin", "default")) == "off" {
       configuration.spinBudget = .zero
     }
     do {
@@ -20,7 +20,7 @@ final class Subject: Sendable {
 
   /// The subject behind the driver's pointer.
   static func at(_ context: UnsafeMutableRawPointer) -> Subject {
-    Unmanaged<Subject>.fromOpaque(context).takeUnretainedValue()
+    unsafe Unmanaged<Subject>.fromOpaque(context).takeUnretainedValue()
   }
 }
 
@@ -93,5 +93,5 @@ extension Subject {
 }
 
 func fail(_ error: any Error) -> Never {
-  bench_fail("outboard: \(error)")
+  unsafe bench_fail("outboard: \(error)")
 }

@@ -10,7 +10,7 @@
 //! typed messages in place of boxed closures, link-time optimisation and aborting
 //! panics.
 use std::ffi::c_void;
-use std::future::{poll_fn, Future};
+use std::future::Future;
 use std::os::raw::{c_int, c_uint};
 use std::pin::Pin;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
@@ -85,14 +85,22 @@ async fn act(message: Message) {
         }
         Message::Run(task, arg, reply) => {
             // Without a budget of polls: the timers poll more than one has.
-            let body = poll_fn(move |_| {
-                unsafe { task(arg.get()) };
-                Poll::Ready(())
-            });
-            tokio::task::unconstrained(body).await;
+            tokio::task::unconstrained(Errand(task, arg)).await;
             let _ = reply.send(());
         }
         Message::Echo(reply) => drop(reply.send(listen().await)),
+    }
+}
+
+/// A function of the driver's, as a future that is ready at once.
+struct Errand(Task, Raw<c_void>);
+
+impl Future for Errand {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        unsafe { (self.0)(self.1.get()) };
+        Poll::Ready(())
     }
 }
 

@@ -1,4 +1,4 @@
-/* Fills the interface from the Swift files here. */
+/* Fills the interface from the Swift files above. */
 #include "bench.h"
 
 void *outboard_swift_start(void);

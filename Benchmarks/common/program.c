@@ -1,4 +1,6 @@
-/* Runs one workload on the system that is linked in and prints one line. */
+/* Runs one workload on the system that is linked in and prints one line. (A
+ * file named main.c would make the driver an executable of its own to SwiftPM.)
+ */
 #include <stdio.h>
 #include <string.h>
 
