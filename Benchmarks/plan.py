@@ -45,6 +45,8 @@ def quick():
     awaits = ["outboard-swift", "actor"]
     return [
         Case("sync", one, producers=1),
+        Case("sync", ["outboard", "tokio-mt", "limit-spin"], producers=1,
+             pin="apart"),
         Case("sync", few, producers=16),
         Case("sync", few, producers=64),
         Case("post", few, producers=1),
@@ -98,6 +100,8 @@ def inner():
               Case("idle", lives + PYTHON, once=True, seconds=2)]
     cases += [Case("queue", QUEUES, producers=n) for n in (1, 2, 4)]
     cases += [Case("echo", bytes_, connections=4, producers=n) for n in (0, 1)]
+    cases += [Case("mixed", bytes_, connections=2, producers=4)]
+    cases += [Case("sync", bytes_, producers=2, engines=2)]
     return cases
 
 

@@ -126,15 +126,20 @@ def select(args, cases):
             and (strace or not case.strace)]
 
 
+def schedule(args, pairs):
+    """(round, case, system) in the order in which they are measured."""
+    return [(number, case, system) for number in range(args.rounds)
+            for case, system in pairs if number == 0 or not case.once]
+
+
 def rounds(args, pairs, out):
-    """All rows, written as they come; failures are kept apart."""
+    """All rows, written as they come; failures are kept apart. Ctrl-C ends it
+    early, with what has been measured."""
     rows, failed, unable = [], {}, set()
-    total = sum(1 if c.once else args.rounds for c, _ in pairs)
-    progress = Progress(total)
-    for number in range(args.rounds):
-        for case, system in pairs:
-            if case.once and number > 0:
-                continue
+    steps = schedule(args, pairs)
+    progress = Progress(len(steps))
+    try:
+        for number, case, system in steps:
             progress.step(f"{case.title()}, {system}")
             if (case, system) in unable:
                 continue
@@ -149,6 +154,8 @@ def rounds(args, pairs, out):
             rows.append(row)
             out.write(json.dumps(row) + "\n")
             out.flush()
+    except KeyboardInterrupt:
+        print("\nended early", file=sys.stderr)
     progress.end()
     return rows, failed
 

@@ -98,6 +98,8 @@ def notes(rows):
             words.append(f"{text} {duration(middle(rows, key))}")
     if "echo_per_s" in last:
         words.append(f"echo {rate(middle(rows, 'echo_per_s'))}")
+    if "late_ms" in last:
+        words.append(f"{middle(rows, 'late_ms'):.0f} ms of load late")
     if "idle_cpu_us_per_s" in last:
         words.append(f"{middle(rows, 'idle_cpu_us_per_s'):.0f} us CPU/s, "
                      f"{middle(rows, 'idle_csw_per_s'):.1f} switches/s, "

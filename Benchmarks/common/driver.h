@@ -11,6 +11,7 @@
 #include "bench.h"
 
 #define MAX_WORKERS 1024
+#define MAX_ENGINES 8
 
 /* --- Options (options.c) ---------------------------------------------------
  */
@@ -27,6 +28,7 @@ typedef struct options {
   int handed;       /* payload handed over, not copied */
   int outstanding;  /* other timers armed */
   int connections;  /* echo clients */
+  int engines;      /* sync: instances, callers spread over them */
   double seconds;   /* of measuring */
   int round;        /* goes into the line */
   enum pinning pin; /* callers and loop: anywhere, one CPU, two CPUs */
@@ -116,6 +118,7 @@ extern worker workers[MAX_WORKERS];
 typedef struct quiet {
   _Alignas(128) void *subject; /* what bench_subject.start returned */
   int go;                      /* atomic: the current phase goes on */
+  void *subjects[MAX_ENGINES]; /* several, for engines=N */
 } quiet;
 
 extern quiet shared;
@@ -142,6 +145,20 @@ void workers_run(void (*body)(worker *), void (*settle)(void), outcome *out);
 void workers_collect(outcome *out, double seconds);
 void start_subject(void);
 void stop_subject(void);
+
+/* opt.engines of them; worker w calls subject_of(w). */
+void start_subjects(void);
+void stop_subjects(void);
+void *subject_of(const worker *w);
+
+/* The body of a synchronous caller in a closed loop (work_calls.c). */
+void sync_body(worker *w);
+
+/* Echo clients beside a workload (work_echo.c): begin, after the warm-up and
+ * after the measurement toggle, end with the JSON members. */
+void echo_begin(void);
+void echo_toggle(void);
+const char *echo_end(double seconds);
 
 /* --- Workloads (work_*.c) ---------------------------------------------------
  */
@@ -176,6 +193,8 @@ int has_await(void);
 void run_await(outcome *out);
 int has_echo(void);
 void run_echo(outcome *out);
+int has_mixed(void);
+void run_mixed(outcome *out);
 
 /* --- The line (report.c) ----------------------------------------------------
  */

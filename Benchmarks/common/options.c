@@ -18,6 +18,7 @@ typedef struct entry {
 } entry;
 
 options opt = {.producers = 1,
+               .engines = 1,
                .seconds = 0.5,
                .period_ns = 100000,
                .pin_text = "none",
@@ -41,7 +42,9 @@ static const entry entries[] = {
     {"outstanding", WHOLE, AT(outstanding), 0, 1e8, NULL,
      "timer: others armed meanwhile (0)"},
     {"connections", WHOLE, AT(connections), 0, 64, NULL,
-     "echo: TCP clients (0)"},
+     "echo, mixed: TCP clients (0)"},
+    {"engines", WHOLE, AT(engines), 1, MAX_ENGINES, NULL,
+     "sync: instances of the system, callers spread over them (1)"},
     {"from", TEXT, AT(from), 0, 0, " loop queue pool body ",
      "await: on the loop (loop, queue) or the pool (pool, body) (loop)"},
     {"seconds", REAL, AT(seconds), 0.001, 3600, NULL,

@@ -25,6 +25,8 @@ static const workload workloads[] = {
     {"queue", "the queue alone: producers, one consumer", has_queue, run_queue},
     {"echo", "TCP echo on the loop beside synchronous callers", has_echo,
      run_echo},
+    {"mixed", "callers, posts, submissions, timers and echo at once", has_mixed,
+     run_mixed},
 };
 
 #define WORKLOADS (sizeof workloads / sizeof workloads[0])
@@ -56,6 +58,7 @@ static int possible(const workload *work) {
   if (opt.producers > 1 && (flags & BENCH_ONE_CALLER)) return 0;
   if (opt.pin == PIN_SAME && (flags & BENCH_TWO_CPUS)) return 0;
   if (opt.pin != PIN_NONE && (flags & BENCH_NO_PIN)) return 0;
+  if (opt.engines > 1 && strcmp(work->name, "sync") != 0) return 0;
   return opt.producers > 0 || strcmp(work->name, "echo") == 0;
 }
 

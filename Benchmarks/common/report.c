@@ -15,10 +15,11 @@ static void parameters(void) {
   printf(
       "\"producers\":%d,\"in_flight\":%d,\"handler_ns\":%d,"
       "\"payload\":%d,\"handed\":%d,\"outstanding\":%d,\"period_ns\":%d,"
-      "\"connections\":%d,\"from\":\"%s\",\"spin\":\"%s\",\"pin\":\"%s\",",
+      "\"connections\":%d,\"engines\":%d,\"from\":\"%s\",\"spin\":\"%s\","
+      "\"pin\":\"%s\",",
       opt.producers, opt.in_flight, opt.handler_ns, opt.payload, opt.handed,
-      opt.outstanding, opt.period_ns, opt.connections, opt.from, opt.spin,
-      opt.pin_text);
+      opt.outstanding, opt.period_ns, opt.connections, opt.engines, opt.from,
+      opt.spin, opt.pin_text);
 }
 
 /* Pairs of a bucket's lower bound and its count. */

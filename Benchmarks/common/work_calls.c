@@ -25,10 +25,10 @@ static inline void closed_loop(worker *w, int (*call)(worker *)) {
 }
 
 static int call_sync(worker *w) {
-  return bench_subject.sync(shared.subject, w->x);
+  return bench_subject.sync(subject_of(w), w->x);
 }
 
-static void sync_body(worker *w) {
+void sync_body(worker *w) {
   closed_loop(w, call_sync);
 }
 
@@ -37,9 +37,9 @@ int has_sync(void) {
 }
 
 void run_sync(outcome *out) {
-  start_subject();
+  start_subjects();
   workers_run(sync_body, NULL, out);
-  stop_subject();
+  stop_subjects();
 }
 
 static void sleep_until(uint64_t ns) {

@@ -18,7 +18,9 @@ typedef struct client {
   histogram hist;
 } client;
 
-static client clients[64];
+#define MAX_CLIENTS 64
+
+static client clients[MAX_CLIENTS];
 static int clients_stop; /* atomic */
 static int counting;     /* atomic: the measurement is on */
 static char extra[256];
@@ -64,8 +66,11 @@ static void *client_main(void *arg) {
   return NULL;
 }
 
-static void start_clients(void) {
-  int i, port = bench_subject.echo(shared.subject);
+void echo_begin(void) {
+  int i, port;
+  if (opt.connections > MAX_CLIENTS)
+    bench_fail("too many connections; at most 64");
+  port = bench_subject.echo(shared.subject);
   for (i = 0; i < opt.connections; i++) {
     clients[i].fd = connect_to(port);
     if (pthread_create(&clients[i].thread, NULL, client_main, &clients[i]) != 0)
@@ -73,20 +78,8 @@ static void start_clients(void) {
   }
 }
 
-static void sync_body(worker *w) {
-  uint64_t last = now_ns(), now;
-  while (running()) {
-    if (bench_subject.sync(shared.subject, w->x) != w->x + 1)
-      bench_fail("a call came back with a wrong answer");
-    now = now_ns();
-    hist_add(&w->hist, now - last);
-    last = now;
-    w->ops++;
-  }
-}
-
 /* After the warm-up counting goes on, after the measurement off. */
-static void toggle(void) {
+void echo_toggle(void) {
   __atomic_store_n(&counting, !counting, __ATOMIC_RELAXED);
 }
 
@@ -94,13 +87,9 @@ int has_echo(void) {
   return HAS(echo) && HAS(sync);
 }
 
-void run_echo(outcome *out) {
+const char *echo_end(double seconds) {
   static histogram all;
   int i;
-  if (opt.connections > 64) bench_fail("connections must be at most 64");
-  start_subject();
-  start_clients();
-  workers_run(sync_body, toggle, out);
   __atomic_store_n(&clients_stop, 1, __ATOMIC_RELAXED);
   for (i = 0; i < opt.connections; i++) {
     pthread_join(clients[i].thread, NULL);
@@ -108,9 +97,16 @@ void run_echo(outcome *out) {
   }
   snprintf(extra, sizeof extra,
            "\"echo_per_s\":%.0f,\"echo_p50_ns\":%llu,\"echo_p99_ns\":%llu",
-           (double)all.count / out->seconds,
+           (double)all.count / seconds,
            (unsigned long long)hist_quantile(&all, 0.5),
            (unsigned long long)hist_quantile(&all, 0.99));
-  out->extra = extra;
+  return extra;
+}
+
+void run_echo(outcome *out) {
+  start_subject();
+  echo_begin();
+  workers_run(sync_body, echo_toggle, out);
+  out->extra = echo_end(out->seconds);
   stop_subject();
 }

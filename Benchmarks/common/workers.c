@@ -55,6 +55,24 @@ void start_subject(void) {
   pin_to(SIDE_CALLER);
 }
 
+void start_subjects(void) {
+  int i;
+  for (i = 0; i < opt.engines; i++) {
+    start_subject();
+    shared.subjects[i] = shared.subject;
+  }
+}
+
+void *subject_of(const worker *w) {
+  return opt.engines == 1 ? shared.subject
+                          : shared.subjects[w->index % opt.engines];
+}
+
+void stop_subjects(void) {
+  int i;
+  for (i = 0; i < opt.engines; i++) bench_subject.stop(shared.subjects[i]);
+}
+
 void stop_subject(void) {
   bench_subject.stop(shared.subject);
 }
