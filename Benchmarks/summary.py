@@ -172,8 +172,9 @@ def markdown(rows, missing=()):
                 for name in systems]
     out += counts_table(cases)
     if missing:
-        out.append("\nMissing: " + "; ".join(
-            f"{name} ({need or 'not built'})" for name, need in missing) + ".")
+        out.append("\nMissing, since not built: " + "; ".join(
+            f"{name} (needs {need})" if need else name
+            for name, need in missing) + ".")
     return "\n".join(out) + "\n"
 
 
