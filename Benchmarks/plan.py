@@ -98,6 +98,7 @@ def inner():
         p for p in PEERS if p != "dispatch"]  # its threads outlive a queue
     cases += [Case("startstop", lives),
               Case("idle", lives + PYTHON, once=True, seconds=2)]
+    cases += [Case("tickets", ["outboard"], once=True)]
     cases += [Case("queue", QUEUES, producers=n) for n in (1, 2, 4)]
     cases += [Case("echo", bytes_, connections=4, producers=n) for n in (0, 1)]
     cases += [Case("mixed", bytes_, connections=2, producers=4)]

@@ -103,7 +103,10 @@ def notes(rows):
     if "idle_cpu_us_per_s" in last:
         words.append(f"{middle(rows, 'idle_cpu_us_per_s'):.0f} us CPU/s, "
                      f"{middle(rows, 'idle_csw_per_s'):.1f} switches/s, "
-                     f"{last['threads']} threads")
+                     f"{last['threads']} threads, "
+                     f"{last['second_rss_kb']} kB for a second instance")
+    if "bytes_each" in last:
+        words.append(f"{last['bytes_each']:.0f} bytes each")
     if last.get("timing") == "python":
         words.append("timed in Python")
     return ", ".join(words)

@@ -73,6 +73,10 @@ typedef struct bench_system {
   /* Starts tasks that call bench_step in a loop, from "loop" or "pool", and
    * returns when all have ended; 0 when it has no such place. */
   int (*await)(void *ctx, const char *from, int tasks);
+  /* Begins count calls whose handlers have begun and not answered, and returns;
+   * then answers all of them and lets them go. */
+  void (*open_many)(void *ctx, unsigned count);
+  void (*close_many)(void *ctx);
   /* A TCP echo server on the loop, at 127.0.0.1; its port. */
   int (*echo)(void *ctx);
 } bench_system;

@@ -63,6 +63,8 @@ usage usage_since(const usage *before);
 usage usage_of_thread(void);        /* the calling one; no allocations */
 long status_value(const char *key); /* of /proc/self/status; -1: none */
 
+long resident_kb(void); /* exact, unlike VmRSS; -1: unknown */
+
 /* Pins this thread, and the threads that it makes, to the side's CPU. */
 enum side { SIDE_LOOP, SIDE_CALLER };
 void pin_to(enum side side);
@@ -187,6 +189,8 @@ int has_timer(void);
 void run_timer(outcome *out);
 void run_startstop(outcome *out);
 void run_idle(outcome *out);
+int has_tickets(void);
+void run_tickets(outcome *out);
 int has_queue(void);
 void run_queue(outcome *out);
 int has_await(void);

@@ -66,9 +66,8 @@ usage usage_since(const usage *before) {
   return u;
 }
 
-/* Not ru_maxrss: across an exec that keeps the peak of the parent. */
-long status_value(const char *key) {
-  FILE *file = fopen("/proc/self/status", "r");
+static long value_in(const char *path, const char *key) {
+  FILE *file = fopen(path, "r");
   size_t length = strlen(key);
   char line[256];
   long value = -1;
@@ -78,6 +77,15 @@ long status_value(const char *key) {
       value = strtol(line + length + 1, NULL, 10);
   fclose(file);
   return value;
+}
+
+/* Not ru_maxrss: across an exec that keeps the peak of the parent. */
+long status_value(const char *key) {
+  return value_in("/proc/self/status", key);
+}
+
+long resident_kb(void) {
+  return value_in("/proc/self/smaps_rollup", "Rss");
 }
 
 /* The CPU of a side: the first allowed one for callers, the last for the loop

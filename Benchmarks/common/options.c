@@ -40,7 +40,7 @@ static const entry entries[] = {
     {"handed", WHOLE, AT(handed), 0, 1, NULL,
      "payload: 1 hands the buffer over, 0 copies (0)"},
     {"outstanding", WHOLE, AT(outstanding), 0, 1e8, NULL,
-     "timer: others armed meanwhile (0)"},
+     "timer: others armed meanwhile; tickets: calls (0)"},
     {"connections", WHOLE, AT(connections), 0, 64, NULL,
      "echo, mixed: TCP clients (0)"},
     {"engines", WHOLE, AT(engines), 1, MAX_ENGINES, NULL,

@@ -22,6 +22,8 @@ static const workload workloads[] = {
      run_offload},
     {"startstop", "start, first call, stop", has_sync, run_startstop},
     {"idle", "what it costs when nothing happens", has_sync, run_idle},
+    {"tickets", "memory of calls under way (outstanding, or a million)",
+     has_tickets, run_tickets},
     {"queue", "the queue alone: producers, one consumer", has_queue, run_queue},
     {"echo", "TCP echo on the loop beside synchronous callers", has_echo,
      run_echo},

@@ -14,6 +14,9 @@
 typedef struct subject {
   ob_engine *engine;
   ob_timer *timers;
+  ob_ticket **tickets;
+  ob_request **requests; /* loop thread, by the pending handlers */
+  unsigned open, begun;
 } subject;
 
 static ob_engine *engine_of(void *ctx) {
@@ -211,6 +214,53 @@ static void timer_close(void *ctx) {
   free(((subject *)ctx)->timers);
 }
 
+/* --- Calls under way --------------------------------------------------------
+ */
+
+static void pend(ob_request *request, void *input, size_t size, void *user) {
+  subject *s = user;
+  (void)input;
+  (void)size;
+  s->requests[s->begun++] = request;
+}
+
+static void answer_all(void *arg) {
+  subject *s = arg;
+  unsigned i;
+  for (i = 0; i < s->open; i++)
+    ob_complete(s->requests[i], OB_OK, ob_result_none());
+}
+
+static void nothing(void *arg) {
+  (void)arg;
+}
+
+static void open_many(void *ctx, unsigned n) {
+  subject *s = ctx;
+  ob_call_opts call = OB_CALL_OPTS_INIT;
+  unsigned i;
+  s->tickets = calloc(n, sizeof *s->tickets);
+  s->requests = calloc(n, sizeof *s->requests);
+  if (s->tickets == NULL || s->requests == NULL) bench_fail("out of memory");
+  s->open = n;
+  s->begun = 0;
+  call.handler = pend;
+  call.user = s;
+  for (i = 0; i < n; i++)
+    if (ob_submit(&s->tickets[i], s->engine, &call) != OB_OK)
+      bench_fail(ob_last_error_detail());
+  on_loop(ctx, nothing, NULL); /* what was handed in before has run */
+}
+
+static void close_many(void *ctx) {
+  subject *s = ctx;
+  unsigned i;
+  on_loop(ctx, answer_all, s);
+  for (i = 0; i < s->open; i++) ob_ticket_release(s->tickets[i]);
+  free(s->tickets);
+  free(s->requests);
+}
+
 typedef struct listening {
   subject *s;
   int port;
@@ -241,5 +291,7 @@ const bench_system bench_subject = {
     .timer_arm = timer_arm,
     .timer_cancel = timer_cancel,
     .timer_close = timer_close,
+    .open_many = open_many,
+    .close_many = close_many,
     .echo = echo,
 };
