@@ -6,15 +6,13 @@ internal import Synchronization
 /// The core holds a submitted call until it has ended and its body is through; whoever waits holds
 /// it too. Subclasses say what runs.
 ///
-/// `@unchecked Sendable`: `first` is set before submission and taken at the end; `ending` is set
-/// before `waiters` is closed and read by those who find it so; the rest is atomic.
+/// `@unchecked Sendable`: `ending` is set before `waiters` is closed and read by those who find it
+/// so; the rest is atomic.
 @safe class NativeCall: @unchecked Sendable {
   /// The core's ticket, or 0 before there is one.
   private let ticket = Atomic<UInt>(0)
   private let cancelAsked = Atomic<Bool>(false)
   private let waiters = WaiterList()
-  /// Who awaits the end from the beginning.
-  private var first: UnsafeContinuation<CallStatus, Never>?
   /// How it ended, before `waiters` is closed.
   private var ending = CallStatus.ended(OB_OK.rawValue)
 
@@ -39,16 +37,14 @@ internal import Synchronization
   /// Hands the call to the engine and waits for its end without blocking.
   ///
   /// - Returns: How it ended, or why it was refused.
+  ///
+  /// Most answers come within a microsecond, and a suspension costs ten: so it looks a while first.
   func submitAndAwait(to executor: LoopExecutor, _ options: CallOptions) async -> CallStatus {
-    await withTaskCancellationHandler {
-      await unsafe withUnsafeContinuation { continuation in
-        unsafe first = continuation
-        let status = submit(to: executor, options)
-        if status.isRefusal { unsafe continuation.resume(returning: status) }
-      }
-    } onCancel: {
-      cancel()
-    }
+    if Task.isCancelled { return .refused(OB_ECANCELED.rawValue) }
+    let status = submit(to: executor, options)
+    if status.isRefusal { return status }
+    if !executor.isOnLoop, let ending = spin() { return ending }
+    return await awaitEnd()
   }
 
   /// Hands the call to the engine. Any thread.
@@ -143,9 +139,7 @@ internal import Synchronization
   /// Called once on the loop thread when a submitted call has ended.
   private func end(_ status: Int32) {
     ending = .ended(status)
-    let first = unsafe first.take()
     waiters.close(ending)
-    unsafe first?.resume(returning: ending)
   }
 
   /// Waits for the end without blocking. The call has a ticket.
@@ -164,6 +158,13 @@ internal import Synchronization
     let ticket = unsafe OpaquePointer(bitPattern: ticket.load(ordering: .acquiring))
     var status: Int32 = 0
     return unsafe ob_ticket_poll(ticket, &status) == 1 ? .ended(status) : nil
+  }
+
+  /// Looks for the end for a few microseconds, as a blocked caller would before it parks. It has a
+  /// ticket.
+  private func spin() -> CallStatus? {
+    let ticket = unsafe OpaquePointer(bitPattern: ticket.load(ordering: .acquiring))
+    return unsafe ob_spi_spin(ticket) == 1 ? poll() : nil
   }
 
   /// Blocks until the call has ended. It has a ticket.

@@ -348,9 +348,16 @@ TEST(calls_with_deadline_allocate_nothing) {
   flags = OB_CALL_SYNC | OB_CALL_BORROW;
   allocates(call, 0);
 }
-TEST(a_copied_input_is_one_allocation) {
+TEST(a_small_input_is_copied_without_allocation) {
   deadline = UINT64_C(60000000000);
-  allocates(call, 1);
+  bytes = OB_RESULT_INLINE;
+  allocates(call, 0);
+}
+/* The input's copy, and the result's. */
+TEST(above_32_bytes_a_copied_input_is_one_allocation) {
+  deadline = UINT64_C(60000000000);
+  bytes = OB_RESULT_INLINE + 1;
+  allocates(call, 2);
 }
 
 static void submit_and_wait(ob_engine *engine, int number) {

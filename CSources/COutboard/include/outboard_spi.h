@@ -17,6 +17,10 @@ extern "C" {
  * fork child. Any thread, no allocation. */
 OB_API int ob_spi_push(ob_engine *engine, ob_node *node);
 
+/* Waits for a submitted call as a blocked caller does before it parks, for some
+ * microseconds at most: 1 when it has ended. Not on its loop thread. */
+OB_API int ob_spi_spin(ob_ticket *ticket);
+
 /* A word for the Swift layer. Set before the engine is shared with another
  * thread. current: that of the engine whose loop thread this is, or NULL. */
 OB_API void ob_spi_set_context(ob_engine *engine, void *context);
@@ -35,8 +39,9 @@ typedef struct ob_timer {
   uint32_t reserved;
 } ob_timer;
 
-/* Arms an idle timer, or arms it anew. Never fires early; late by up to 1 ms
- * plus what the loop is busy with. Loop thread only. O(1), cannot fail. */
+/* Arms an idle timer, or arms it anew. Never fires early; late by up to 1 ms,
+ * from 1 s on by up to 10 ms, plus what the loop is busy with. Loop thread
+ * only. O(1), cannot fail. */
 OB_API void ob_spi_timer_start(ob_engine *engine, ob_timer *timer,
                                uint64_t after_ns);
 

@@ -63,13 +63,13 @@ static int call_bare(ob_engine *engine, ob__lane *lane,
   if (OB_UNLIKELY(rc != OB_OK)) return refuse(lane, rc);
   ob__add_relaxed(&engine->callers, 1u); /* the push publishes it */
   bare_init(&request, engine, opts);
-  request.parker = &lane->thread->parker;
+  ob__bare_caller(&request) = lane->thread;
   request.caller_cpu = ob__cpu();
   ob__store_relaxed(&lane->held, UINT64_C(1));
   if (OB_UNLIKELY(!ob__lane_idle(lane))) {
     request.flags |= OB__FLAG_BEHIND;
-    request.result.u.ref.data = lane;
-    request.result.size = (size_t)lane->tail;
+    ob__bare_lane(&request) = lane;
+    ob__bare_tail(&request) = (size_t)lane->tail;
   }
   rc = ob__lane_push(lane, &request.node);
   if (OB_LIKELY(rc == OB_OK)) {

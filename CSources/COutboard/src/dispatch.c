@@ -23,6 +23,7 @@ void ob__ready_append(ob_engine *engine, ob_node *node) {
 
 void ob__wake_flush(ob_engine *engine) {
   uint32_t i;
+  if (engine->wake_count > 0) engine->woke = 1;
   for (i = 0; i < engine->wake_count; i++) ob__unpark(engine->wakes[i]);
   engine->wake_count = engine->wake_age = 0;
 }
@@ -78,6 +79,7 @@ uint32_t ob__drain(ob_engine *engine) {
 #endif
   }
   if (engine->wake_count > 0) ob__wake_flush(engine);
+  ob__freed_flush(engine);
   if (OB_UNLIKELY(ob__load_relaxed(&engine->room_waiters) > 0))
     ob__room_freed(engine);
   return limit - engine->budget;
@@ -118,27 +120,28 @@ void ob__bare_inline(ob_request *request) {
 /* What its thread has posted before a call comes first. 0: in the next batch.
  */
 static int caught_up(ob_engine *engine, ob_request *request) {
-  ob__lane *lane = request->result.u.ref.data;
+  ob__lane *lane = ob__bare_lane(request);
   engine->budget++; /* the work is the lane's, until it is our turn */
-  if (!ob__lane_catch_up(lane, (uint64_t)request->result.size)) {
+  if (!ob__lane_catch_up(lane, (uint64_t)ob__bare_tail(request))) {
     request->node.next = engine->ready;
     if (engine->ready == NULL) engine->ready_tail = &request->node;
     engine->ready = &request->node;
     return 0;
   }
   request->flags &= ~OB__FLAG_BEHIND;
-  request->result = ob_result_none();
   return 1;
 }
 
 void ob__bare_run(ob_node *node, int status) {
   ob_request *request = (ob_request *)node;
   ob_engine *engine = request->engine;
-  ob__parker *parker = request->parker;
+  ob__thread *caller;
   uint32_t old;
   if (OB_UNLIKELY(request->flags & OB__FLAG_BEHIND) &&
       !caught_up(engine, request))
     return;
+  caller = ob__bare_caller(request);
+  request->result = ob_result_none();
   engine->caller_cpu = request->caller_cpu;
   if (OB_LIKELY(status == OB_OK)) {
     if (OB_UNLIKELY(!run_handler(engine, request))) must_answer();
@@ -150,7 +153,7 @@ void ob__bare_run(ob_node *node, int status) {
   /* The last touch: the caller's stack may be gone after it. Pairs with the
    * acquire load and the OR in wait.c. */
   old = ob__or_acq_rel(&request->state, OB__DONE);
-  if (old & OB__WAITERS) ob__wake_later(engine, parker);
+  if (old & OB__WAITERS) ob__wake_later(engine, &caller->parker);
 }
 
 /* --- Full requests ----------------------------------------------------------
@@ -233,7 +236,14 @@ static void arm(ob_engine *engine, ob_request *request) {
 
 /* The handler has returned with its answer noted. */
 static void finish_inline(ob_engine *engine, ob_request *request) {
-  uint32_t old = ob__or_acq_rel(&request->state, OB__ANSWERED | OB__DONE);
+  uint32_t old;
+  if (ob__load_acquire(&ob__full_of(request)->refs) == 1 &&
+      (request->flags & OB_CALL_SYNC)) { /* nobody else looks */
+    old = ob__load_acquire(&request->state);
+    ob__store_relaxed(&request->state, old | OB__ANSWERED | OB__DONE);
+  } else {
+    old = ob__or_acq_rel(&request->state, OB__ANSWERED | OB__DONE);
+  }
   if (old & OB__DONE)
     ob_result_free(&request->result);
   else if (old & OB__WAITERS)
@@ -320,11 +330,30 @@ static void again(ob_request *request, uint32_t state) {
   finish(request);
 }
 
+/* The usual case in fewer steps: nothing but queued, answered at once. 0: it is
+ * not that case. */
+static int run_at_once(ob_request *request, int status) {
+  ob_engine *engine = request->engine;
+  ob__full *full = ob__full_of(request);
+  uint32_t seen = OB__NODE;
+  if (status != OB_OK || full->deadline != OB_FOREVER ||
+      (request->flags & (OB_CALL_SYNC | OB_CALL_OFFLOAD)) != OB_CALL_SYNC ||
+      !ob__cas_acq_rel(&request->state, &seen, OB__RUNNING))
+    return 0;
+  if (request->flags & OB__FLAG_LISTED)
+    ob__store_release(&full->lane->unlisted, full->lane->unlisted + 1);
+  if (!run_handler(engine, request)) must_answer();
+  finish_inline(engine, request);
+  return 1;
+}
+
 void ob__request_run(ob_node *node, int status) {
   ob_request *request = (ob_request *)node;
+  uint32_t old;
+  if (run_at_once(request, status)) return;
   /* Before the rest of the word is looked at: who sets a bit after this pushes
    * the node again. */
-  uint32_t old = ob__and_acq_rel(&request->state, ~OB__NODE);
+  old = ob__and_acq_rel(&request->state, ~OB__NODE);
 #ifdef OB_BREAK_AGAIN /* looks anew: who completed meanwhile pushes, too */
   if (old & (OB__RUNNING | OB__POOLED)) {
     for (int i = 0; i < 100; i++) ob__pause(); /* a window, made wider */

@@ -117,7 +117,11 @@ struct ob_engine {
   uint64_t found;             /* items found by this drain */
   ob__parker *wakes[32];      /* unparked at the end of the batch */
   uint32_t wake_count;
-  uint32_t wake_age;   /* items run since the oldest was put there */
+  uint32_t wake_age; /* items run since the oldest was put there */
+  /* Freed requests of one lane, linked from freed to freed_last. */
+  struct ob__lane *freed_lane;
+  ob_request *freed, *freed_last;
+  uint32_t freed_count;
   uint32_t poll_every; /* batches between looks at timers and I/O */
   uint32_t poll_left;
   uint64_t poll_time;  /* last look, ns */
@@ -125,6 +129,9 @@ struct ob_engine {
   int32_t caller_cpu;  /* of the last blocking caller */
   int32_t spin_credit;
   uint32_t spin_probe;
+  int32_t wake_credit; /* whether it pays to wait for whom it woke */
+  uint32_t wake_probe;
+  int woke;                 /* a caller since the last push was found */
   int uv_touched;           /* ob_uv_loop was used in this batch */
   int edge_triggered;       /* wake_fd is registered so */
   int sleep_allowed;        /* prepare may announce */

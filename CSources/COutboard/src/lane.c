@@ -6,13 +6,13 @@
 #include "internal.h"
 
 void ob__lane_init(ob__lane *lane) {
-  /* cache, returned and spare stay: memory of requests and blocks serves the
-   * next thread, and late frees push onto returned at any time. */
+  /* cache, returned, blocks and spare stay: memory of requests and blocks
+   * serves the next thread, and late frees push onto returned at any time. */
   lane->node = (ob_node){.run = ob__lane_run};
   lane->again = (ob_node){.run = ob__lane_again};
   lane->in_ready = 0;
   lane->tail_block = lane->head_block = NULL;
-  lane->tail_index = lane->head_index = 0;
+  lane->tail_index = lane->head_index = lane->room = 0;
   ob__store_relaxed(&lane->tail, UINT64_C(0));
   ob__store_relaxed(&lane->head, UINT64_C(0));
   ob__store_relaxed(&lane->listed, UINT64_C(0));
@@ -26,11 +26,30 @@ void ob__lane_init(ob__lane *lane) {
   lane->ended = 0;
 }
 
+/* Producer: one that the loop has drained, or a new one. */
 static ob__block *block_take(ob__lane *lane) {
-  ob__block *block = ob__xchg_acq_rel(&lane->spare, NULL);
-  if (block == NULL) block = malloc(sizeof *block);
+  ob__block *block = lane->blocks;
+  if (block == NULL) block = ob__xchg_acq_rel(&lane->spare, NULL);
+  if (block != NULL)
+    lane->blocks = block->next;
+  else
+    block = malloc(sizeof *block);
   if (block != NULL) block->next = NULL;
   return block;
+}
+
+/* Loop: keeps a few for the producer. */
+static void block_give(ob__lane *lane, ob__block *block) {
+  ob__block *seen = ob__load_acquire(&lane->spare);
+  do {
+    block->depth = seen != NULL ? seen->depth + 1 : 0;
+    if (block->depth == OB__SPARE_MOST) {
+      free(block);
+      return;
+    }
+    ob__store_relaxed(&block->next, seen);
+    /* Release: the loop is through with the entries. */
+  } while (!ob__cas_weak_acq_rel(&lane->spare, &seen, block));
 }
 
 /* The place of the next entry, or NULL when out of memory. */
@@ -117,8 +136,7 @@ static ob__block *block_advance(ob__lane *lane) {
   next = ob__load_acquire(&done->next);
   lane->head_block = next;
   lane->head_index = 0;
-  done = ob__xchg_acq_rel(&lane->spare, done);
-  free(done);
+  block_give(lane, done);
   return next;
 }
 

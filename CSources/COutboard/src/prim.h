@@ -46,6 +46,11 @@ void ob__lock_give(ob__lock *lock);
 uint64_t ob__now(void);
 /* now + relative, saturating at OB_FOREVER. */
 uint64_t ob__deadline(uint64_t relative);
+/* The same from a clock that costs a quarter, for long times: up to OB__COARSE
+ * later, and never earlier. */
+uint64_t ob__deadline_coarse(uint64_t relative);
+#define OB__COARSE_FROM UINT64_C(1000000000)
+#define OB__COARSE UINT64_C(10000000)
 /* Waits on cond, made by ob__cond_init, until the absolute deadline. */
 int ob__cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex,
                   uint64_t deadline);
@@ -53,6 +58,15 @@ int ob__cond_init(pthread_cond_t *cond);
 
 /* The processor this thread runs on, or -1. */
 int ob__cpu(void);
+
+/* Fetches a line to own it. */
+static inline void ob__prefetch_write(const void *at) {
+#if defined(__x86_64__)
+  __asm__ volatile("prefetchw %0" ::"m"(*(const char *)at));
+#else
+  __builtin_prefetch(at, 1);
+#endif
+}
 
 static inline void ob__pause(void) {
 #if defined(__x86_64__) || defined(__i386__)

@@ -2,7 +2,8 @@
 #include "internal.h"
 
 int ob__queue_push(ob_engine *engine, ob_node *node) {
-  ob_node *seen = ob__load_relaxed(&engine->head);
+  /* A guess: a load would first fetch the line to read it. */
+  ob_node *seen = OB__EMPTY;
   do {
     if (OB_UNLIKELY(seen == OB__CLOSED)) {
 #ifndef OB_BREAK_CLOSED
@@ -66,7 +67,11 @@ int ob__push_or_undo(ob__lane *lane, ob_node *node) {
 
 ob_node *ob__queue_take(ob_engine *engine) {
   ob_node *node, *next, *first = NULL;
-  if (ob__queue_empty(engine)) return NULL;
+  node = ob__load_relaxed(&engine->head);
+  if (OB__IS_TAG(node)) return NULL;
+  /* All that is needed next, at once. */
+  ob__prefetch_write(node);
+  ob__prefetch_write((char *)node + 64);
   /* Acquire: pairs with the release in ob__queue_push. */
   node = ob__xchg_acq_rel(&engine->head, OB__EMPTY);
   if (OB__IS_TAG(node)) return NULL;

@@ -50,9 +50,11 @@ typedef struct ob__entry {
 } ob__entry;
 
 #define OB__BLOCK_ENTRIES 255
+#define OB__SPARE_MOST 8 /* drained blocks kept for a lane */
 
 typedef struct ob__block {
   struct ob__block *next; /* producer, before it publishes past the block */
+  uint64_t depth;         /* loop: how many spare ones came before */
   ob__entry entries[OB__BLOCK_ENTRIES];
 } ob__block;
 
@@ -69,6 +71,8 @@ typedef struct ob__lane {
   _Alignas(OB_LINE) uint64_t tail; /* entries published */
   ob__block *tail_block;
   uint32_t tail_index;
+  ob__block *blocks; /* drained ones to be used again */
+  uint32_t room;     /* items that may be handed in without a look (room.c) */
   uint64_t listed;   /* submissions put on the push list */
   uint64_t held;     /* blocking calls under way: 0 or 1 */
   uint32_t pushing;  /* 1 between a push and its wake-up */
@@ -84,8 +88,6 @@ typedef struct ob__lane {
   /* Both. */
   _Alignas(OB_LINE) uint32_t scheduled; /* OB__LANE_, see above */
   uint64_t quota;                       /* credits; lowered by room.c */
-  ob__block *spare;                     /* a drained block, by exchange */
-  ob_request *returned;                 /* freed elsewhere, by CAS */
 
   /* Loop. */
   _Alignas(OB_LINE) uint64_t head; /* entries run */
@@ -95,6 +97,8 @@ typedef struct ob__lane {
   int ended;         /* the thread's last entry has run */
   ob_node again;     /* in the ready list, with in_ready set */
   int in_ready;
+  ob_request *returned; /* freed elsewhere, any thread by CAS */
+  ob__block *spare;     /* drained blocks; taken whole by the producer */
 } ob__lane;
 
 /* What a push found. */

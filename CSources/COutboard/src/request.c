@@ -5,11 +5,22 @@
  * lists of mimalloc's pages). Lanes are never freed, so a late return always
  * finds its own. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "internal.h"
 
 /* Requests kept for a thread; more are given back to the allocator. */
 #define CACHE_LIMIT 1024
+/* Freed ones that the loop collects. */
+#define FREED_MOST 32
+
+static ob_request *request_make(void) {
+  void *memory = NULL;
+  if (posix_memalign(&memory, 64, sizeof(ob__full)) != 0) return NULL;
+  memset(memory, 0, sizeof(ob__full));
+  ob__lock_init(&((ob__full *)memory)->lock);
+  return memory;
+}
 
 ob_request *ob__request_new(ob__lane *lane) {
   ob_request *request = lane->cache;
@@ -20,23 +31,51 @@ ob_request *ob__request_new(ob__lane *lane) {
     lane->cache_size = request != NULL ? CACHE_LIMIT / 2 : 0;
   }
   if (request != NULL) {
-    lane->cache = ob__full_of(request)->next;
+    lane->cache = (ob_request *)request->node.next;
     if (lane->cache_size > 0) lane->cache_size--;
   } else {
-    full = malloc(sizeof *full);
-    if (full == NULL) return NULL;
-    request = &full->base;
+    request = request_make();
+    if (request == NULL) return NULL;
   }
   full = ob__full_of(request);
-  *full = (ob__full){.refs = 1, .lane = lane, .deadline = OB_FOREVER};
-  ob__lock_init(&full->lock);
+  full->refs = 1;
+  full->delivered = 0;
+  full->waiters = NULL;
+  full->lane = lane;
+  full->deadline = OB_FOREVER;
+  full->destroy = NULL;
   return request;
+}
+
+static void give_back(ob__lane *lane, ob_request *first, ob_request *last) {
+  ob_request *seen = ob__load_relaxed(&lane->returned);
+  do {
+    last->node.next = (ob_node *)seen;
+    /* Release: pairs with the exchange in ob__request_new. */
+  } while (!ob__cas_weak_acq_rel(&lane->returned, &seen, first));
+}
+
+void ob__freed_flush(ob_engine *engine) {
+  if (engine->freed_count == 0) return;
+  give_back(engine->freed_lane, engine->freed, engine->freed_last);
+  engine->freed_count = 0;
+}
+
+/* The loop collects what it frees: each giving back is a cache miss. */
+static void collect(ob_engine *engine, ob__lane *lane, ob_request *request) {
+  if (engine->freed_count > 0 && engine->freed_lane != lane)
+    ob__freed_flush(engine);
+  if (engine->freed_count == 0) engine->freed_last = request;
+  request->node.next = engine->freed_count > 0 ? &engine->freed->node : NULL;
+  engine->freed = request;
+  engine->freed_lane = lane;
+  if (++engine->freed_count == FREED_MOST) ob__freed_flush(engine);
 }
 
 static void request_free(ob_request *request) {
   ob__full *full = ob__full_of(request);
   ob__lane *lane = full->lane;
-  ob_request *seen;
+  ob_engine *loop = ob__loop_self();
   /* Only this thread could make the lane its own: a racing change cannot turn
    * the answer into yes. */
   ob__thread *owner = ob__load_relaxed(&lane->thread);
@@ -44,18 +83,16 @@ static void request_free(ob_request *request) {
   if (owner != NULL && owner == ob__thread_self()) {
     if (lane->cache_size < CACHE_LIMIT) {
       lane->cache_size++;
-      full->next = lane->cache;
+      request->node.next = (ob_node *)lane->cache;
       lane->cache = request;
     } else {
       free(full);
     }
-    return;
+  } else if (loop != NULL) {
+    collect(loop, lane, request);
+  } else {
+    give_back(lane, request, request);
   }
-  seen = ob__load_relaxed(&lane->returned);
-  do {
-    full->next = seen;
-    /* Release: pairs with the exchange in ob__request_new. */
-  } while (!ob__cas_weak_acq_rel(&lane->returned, &seen, request));
 }
 
 void ob__request_ref(ob_request *request) {
@@ -64,8 +101,11 @@ void ob__request_ref(ob_request *request) {
 
 void ob__request_unref(ob_request *request) {
   ob__full *full = ob__full_of(request);
-  /* Acquire and release: every owner's writes come before the free. */
-  if (ob__sub_acq_rel(&full->refs, 1u) != 1) return;
+  /* Acquire and release: every owner's writes come before the free. The only
+   * owner needs no locked instruction to see that it is. */
+  if (ob__load_acquire(&full->refs) != 1 &&
+      ob__sub_acq_rel(&full->refs, 1u) != 1)
+    return;
   if ((ob__load_relaxed(&request->state) & OB__TAKEN) == 0)
     ob_result_free(&request->result);
   request_free(request);

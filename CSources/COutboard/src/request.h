@@ -40,6 +40,8 @@
 #ifndef OB_REQUEST_H
 #define OB_REQUEST_H
 
+#include <stddef.h>
+
 #include "outboard.h"
 #include "outboard_spi.h"
 #include "prim.h"
@@ -73,53 +75,68 @@ enum {
 #define OB__FLAG_COPIED (1u << 18) /* input is our copy */
 #define OB__FLAG_BEHIND (1u << 20) /* bare: its slot says what runs first */
 #define OB__FLAG_LISTED (1u << 19) /* counted in its lane's listed */
+#define OB__FLAG_ALONE (1u << 21)  /* no ticket: the loop's alone */
 
 typedef struct ob__waiter {
   struct ob__waiter *next, *prev;
   ob__parker *parker;
 } ob__waiter;
 
+/* Two lines: what the loop is told, and what the caller is. A blocked caller
+ * looks at state, and has the answer when it has that. */
 struct ob_request {
-  ob_node node;      /* first: a queue entry is a request */
-  uint32_t state;    /* atomic, see above */
-  uint32_t flags;    /* set before the push */
-  ob_engine *engine; /* set before the push */
+  _Alignas(64) ob_node node; /* first: a queue entry is a request */
+  ob_engine *engine;         /* set before the push */
   ob_handler handler;
   void *input;
   size_t input_size;
   void *user;
-  const char *name;   /* or NULL */
-  ob__parker *parker; /* bare: the caller's */
-  int32_t status;     /* slot: the handler's side, before its RMW */
+  uint32_t flags;     /* set before the push */
   int32_t caller_cpu; /* bare: where the caller runs */
-  ob_result result;   /* slot */
+
+  uint32_t state;   /* atomic, see above */
+  int32_t status;   /* slot: the handler's side, before its RMW */
+  const char *name; /* or NULL */
+  ob_result result; /* slot */
 };
 
-/* A caller's stack pays for this; the slot is 56 bytes of it. */
-_Static_assert(sizeof(struct ob_request) <= 136, "bare request has grown");
+/* Until its handler runs, the slot holds of a bare request who waits and what
+ * comes first, and of a full one an input that fits. */
+#define ob__bare_caller(request) ((request)->result.u.ref.user)
+#define ob__bare_lane(request) ((request)->result.u.ref.data)
+#define ob__bare_tail(request) ((request)->result.size)
+
+/* A caller's stack pays for this: two lines. The slot is aligned as malloc
+ * aligns, for inputs. */
+_Static_assert(sizeof(struct ob_request) <= 128, "bare request has grown");
+_Static_assert(offsetof(struct ob_request, result) % 16 == 0, "inputs");
 
 typedef struct ob__full {
-  ob_request base;
-  uint32_t refs;            /* atomic */
-  int32_t delivered;        /* loop: callback, descriptor or none, done */
-  uint32_t fork_word;       /* the engine's, which the ticket outlives */
-  ob__lock lock;            /* of waiters */
-  ob__waiter *waiters;      /* lock */
-  struct ob__lane *lane;    /* whose cache it came from */
-  uint64_t deadline;        /* absolute ns, set before the push */
-  ob_timer timer;           /* loop: expiry of a submission */
-  ob_cancel_hook on_cancel; /* handler's side, before HOOKED */
-  void *cancel_arg;         /* same */
-  ob_destroy destroy;       /* of the input */
+  ob_request base; /* two lines; node.next is also the link of free lists */
+
+  /* A third: what every call needs. */
+  uint32_t refs;         /* atomic */
+  int32_t delivered;     /* loop: callback, descriptor or none, done */
+  uint32_t fork_word;    /* the engine's, which the ticket outlives */
+  ob__lock lock;         /* of waiters */
+  ob__waiter *waiters;   /* lock */
+  struct ob__lane *lane; /* whose cache it came from */
+  uint64_t deadline;     /* absolute ns, set before the push */
+  ob_destroy destroy;    /* of the input */
   union {
     ob_done on_done;     /* cq NULL: the callback, or NULL */
     ob_request *cq_next; /* cq set: link in its list */
   } done;
   void *done_user;
   ob_cq *cq;
-  uint64_t started;                  /* when it began to run or wait, ns */
-  ob_request *prev, *next;           /* engine->running; also the free list */
-  ob_request *pool_prev, *pool_next; /* pool lock */
+
+  /* What few need; what is not said to be so is left from the last use. */
+  ob_timer timer;           /* loop: expiry of a submission; idle when free */
+  ob_cancel_hook on_cancel; /* handler's side, before HOOKED */
+  void *cancel_arg;         /* same */
+  uint64_t started;         /* when it began to run or wait, ns */
+  ob_request *prev, *next;  /* engine->running */
+  ob_request *pool_prev, *pool_next; /* pool lock; NULL when in no pool */
 } ob__full;
 
 /* The ticket is the request: one allocation. */
@@ -135,6 +152,8 @@ static inline ob__full *ob__full_of(ob_request *request) {
 ob_request *ob__request_new(struct ob__lane *lane);
 void ob__request_ref(ob_request *request);
 void ob__request_unref(ob_request *request);
+/* Gives back what the loop has freed. Loop thread. */
+void ob__freed_flush(ob_engine *engine);
 /* Status of a request that is DONE. */
 int ob__request_status(const ob_request *request, uint32_t state);
 /* Moves the result out, once. 1 if this call got it. */

@@ -21,9 +21,24 @@ uint64_t ob_spi_now(void) {
   return ob__now();
 }
 
+int ob_spi_spin(ob_ticket *ticket) {
+  ob_request *request = (ob_request *)ticket;
+  ob_engine *engine = request->engine;
+  ob__thread *self = ob__thread_self();
+  int done;
+  if (ob__load_acquire(&request->state) & OB__DONE) return 1;
+  if (self == NULL) return 0;
+  /* Its ticket is no reason for the engine to live, the caller is: it is inside
+   * a call, whose executor holds the engine. */
+  ob__add_relaxed(&engine->callers, 1u);
+  done = ob__spin_caller(engine, self, &request->state);
+  ob__sub_acq_rel(&engine->callers, 1u);
+  return done;
+}
+
 void ob_spi_timer_start(ob_engine *engine, ob_timer *timer, uint64_t after_ns) {
   ob__assert_loop(engine, "ob_spi_timer_start");
-  timer->due_ns = ob__deadline(after_ns);
+  timer->due_ns = ob__deadline_coarse(after_ns);
   ob__wheel_add(&engine->wheel, timer);
 }
 

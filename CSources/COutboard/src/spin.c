@@ -22,6 +22,7 @@
 #define CREDIT_MAX 16
 #define CREDIT_LOSS 4
 #define PROBE_EVERY 32u
+#define WAKE_NS 120000u /* until a thread that is woken is back, at most */
 
 static void note_slow(ob__yield *guard, uint64_t now, int slow) {
   uint64_t ban = ob__load_relaxed(&guard->ban);
@@ -59,6 +60,10 @@ static void credit(int32_t *balance, int paid) {
     *balance = *balance > CREDIT_LOSS ? *balance - CREDIT_LOSS : 0;
 }
 
+static int may(int32_t balance, uint32_t *probe) {
+  return balance > 0 || ++*probe % PROBE_EVERY == 0;
+}
+
 static int is_done(const uint32_t *state) {
   /* Acquire: pairs with the RMW that sets DONE. */
   return (ob__load_acquire(state) & OB__DONE) != 0;
@@ -77,11 +82,11 @@ static int pause_done(const uint32_t *state) {
 int ob__spin_caller(ob_engine *engine, ob__thread *self,
                     const uint32_t *state) {
   uint64_t begin = 0, now;
-  int cpu = ob__cpu(), yields = YIELDS, may, spun = 0, spent = 0;
+  int cpu = ob__cpu(), yields = YIELDS, pays, spun = 0, spent = 0;
   if (engine->opts.spin_ns == 0) return is_done(state);
-  may = self->spin_credit > 0 || ++self->spin_probe % PROBE_EVERY == 0;
+  pays = may(self->spin_credit, &self->spin_probe);
   while (!is_done(state)) {
-    if (may && !spent && ob__load_relaxed(&engine->callers) <= 1 &&
+    if (pays && !spent && ob__load_relaxed(&engine->callers) <= 1 &&
         ob__load_relaxed(&engine->loop_cpu) != cpu) {
       spun = 1;
       if (pause_done(state)) break;
@@ -103,6 +108,8 @@ int ob__spin_caller(ob_engine *engine, ob__thread *self,
 static int pause_queue(ob_engine *engine) {
   int i;
   for (i = 0; i < PAUSES; i++) {
+    /* To own it, since a look that finds something takes it. */
+    ob__prefetch_write(&engine->head);
     if (!ob__queue_empty(engine)) return 1;
     ob__pause();
   }
@@ -114,13 +121,24 @@ static void publish_cpu(ob_engine *engine, int32_t cpu) {
     ob__store_relaxed(&engine->loop_cpu, cpu);
 }
 
+/* How long the loop waits for the next push; 0: not at all. Whoever it has just
+ * woken needs a while to come back: without patience both sides would park for
+ * ever, each missing the other by a few microseconds. */
+static uint64_t loop_patience(ob_engine *engine) {
+  if (engine->opts.spin_ns == 0) return 0;
+  if (engine->woke && may(engine->wake_credit, &engine->wake_probe))
+    return WAKE_NS;
+  if (may(engine->spin_credit, &engine->spin_probe))
+    return engine->opts.spin_ns;
+  return 0;
+}
+
 int ob__spin_loop(ob_engine *engine) {
-  uint64_t begin = 0, now = 0;
+  uint64_t begin = 0, now = 0, patience;
   int cpu = ob__cpu(), yields = YIELDS, found = 0, spent = 0;
   publish_cpu(engine, cpu);
-  if (engine->opts.spin_ns == 0) return !ob__queue_empty(engine);
-  if (engine->spin_credit <= 0 && ++engine->spin_probe % PROBE_EVERY != 0)
-    return !ob__queue_empty(engine);
+  patience = loop_patience(engine);
+  if (patience == 0) return !ob__queue_empty(engine);
   while (!(found = !ob__queue_empty(engine))) {
     if (!spent && engine->caller_cpu != cpu &&
         ob__load_relaxed(&engine->callers) <= 1) {
@@ -129,14 +147,16 @@ int ob__spin_loop(ob_engine *engine) {
       if (begin == 0)
         begin = now;
       else
-        spent = now - begin > engine->opts.spin_ns;
+        spent = now - begin > patience;
       continue;
     }
     if (yields-- <= 0 || !yield_once(&engine->yield)) break;
     cpu = ob__cpu();
     publish_cpu(engine, cpu);
   }
-  credit(&engine->spin_credit, found);
+  credit(patience == WAKE_NS ? &engine->wake_credit : &engine->spin_credit,
+         found);
+  engine->woke = 0;
   if (begin != 0) ob__count(&engine->idle_ns, now - begin);
   return found;
 }

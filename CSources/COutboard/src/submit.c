@@ -23,6 +23,11 @@ static int own_input(ob_request *request, const ob_call_opts *opts,
   request->input_size = opts->input_size;
   full->destroy = opts->destroy;
   if (outlives) return OB_OK;
+  if (opts->input_size <= OB_RESULT_INLINE) { /* valid until the answer */
+    request->input =
+        memcpy(request->result.u.bytes, opts->input, opts->input_size);
+    return OB_OK;
+  }
   request->input = malloc(opts->input_size);
   if (request->input == NULL)
     return ob__fail(OB_ENOMEM, "no memory for a copy of %zu bytes of input",
@@ -47,6 +52,7 @@ static int make_full(ob_request **out, ob__lane *lane, const ob_call_opts *opts,
   request->user = opts->user;
   request->name = opts->name;
   full->fork_word = lane->engine->fork_word;
+  request->result = ob_result_none();
   full->done_user = opts->done_user;
   full->done.on_done = opts->on_done;
   full->cq = opts->cq;
@@ -86,7 +92,8 @@ int ob__submit_full(ob_request **out, ob__lane *lane, const ob_call_opts *opts,
   if (rc == OB_OK) rc = make_full(&request, lane, opts, flags);
   if (rc == OB_OK) {
     ob__full_of(request)->deadline = deadline;
-    ob__full_of(request)->refs = 2; /* ours and the loop's */
+    /* The loop's, and ours if we are to look at it after the push. */
+    ob__full_of(request)->refs = flags & OB__FLAG_ALONE ? 1 : 2;
     rc = push_full(lane, request);
     if (rc != OB_OK) {
       unmake_full(request);
@@ -110,15 +117,12 @@ int ob_submit(ob_ticket **out, ob_engine *engine, const ob_call_opts *opts) {
   if (lane == NULL)
     return ob__fail(OB_ENOMEM, "ob_submit: no memory for this thread's lane");
   if (opts->cq != NULL) ob__cq_begin(opts->cq);
-  rc = ob__submit_full(&request, lane, opts, 0);
+  rc = ob__submit_full(&request, lane, opts, out == NULL ? OB__FLAG_ALONE : 0);
   if (rc != OB_OK) {
     if (opts->cq != NULL) ob__cq_abort(opts->cq);
     return rc;
   }
-  if (out != NULL)
-    *out = (ob_ticket *)request;
-  else
-    ob__request_unref(request);
+  if (out != NULL) *out = (ob_ticket *)request;
   return OB_OK;
 }
 
