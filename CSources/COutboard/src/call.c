@@ -17,17 +17,13 @@ static int enter_call(ob_engine *engine, const ob_call_opts *opts) {
 
 static void bare_init(ob_request *request, ob_engine *engine,
                       const ob_call_opts *opts) {
-  request->node.run = ob__bare_run;
-  request->state = 0;
+  ob__bare_init(request, engine);
   request->flags = opts->flags;
-  request->engine = engine;
   request->handler = opts->handler;
   request->input = opts->input;
   request->input_size = opts->input_size;
   request->user = opts->user;
   request->name = opts->name;
-  request->status = OB_OK;
-  request->result = ob_result_none();
 }
 
 static int call_inline(ob_engine *engine, const ob_call_opts *opts,

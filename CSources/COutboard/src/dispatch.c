@@ -210,6 +210,23 @@ static void deliver(ob_request *request) {
   }
 }
 
+void ob__item_run(ob_engine *engine, const ob__call_item *item, void *input) {
+  ob_request request;
+  ob__bare_init(&request, engine);
+  request.flags = OB_CALL_SYNC;
+  request.handler = item->handler;
+  request.input = input;
+  request.input_size = item->input_size;
+  request.user = item->user;
+  request.name = item->name;
+  request.status = (int)engine->drain_status;
+  if (OB_LIKELY(request.status == OB_OK)) ob__bare_inline(&request);
+  count_outcome(engine, request.status);
+  if (item->on_done != NULL)
+    item->on_done(request.status, &request.result, item->done_user);
+  ob_result_free(&request.result);
+}
+
 /* The handler is through with it, or never had it. */
 static void finish(ob_request *request) {
   ob__full *full = ob__full_of(request);

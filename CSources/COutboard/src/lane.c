@@ -3,7 +3,14 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include <string.h>
+
 #include "internal.h"
+
+/* What an entry's fn says when it is no function. */
+#define SKIP ((ob_post_fn)(uintptr_t)1)          /* the block ends here */
+#define CALL_COPIED ((ob_post_fn)(uintptr_t)2)   /* ob__call_item follows */
+#define CALL_BORROWED ((ob_post_fn)(uintptr_t)3) /* the same */
 
 void ob__lane_init(ob__lane *lane) {
   /* cache, returned, blocks and spare stay: memory of requests and blocks
@@ -52,31 +59,32 @@ static void block_give(ob__lane *lane, ob__block *block) {
   } while (!ob__cas_weak_acq_rel(&lane->spare, &seen, block));
 }
 
-/* The place of the next entry, or NULL when out of memory. */
-static ob__entry *entry_next(ob__lane *lane) {
+/* Room for so many entries in a row, or NULL when out of memory. */
+static ob__entry *entries_next(ob__lane *lane, uint32_t count) {
   ob__block *block;
   if (OB_LIKELY(lane->tail_block != NULL &&
-                lane->tail_index < OB__BLOCK_ENTRIES))
+                lane->tail_index + count <= OB__BLOCK_ENTRIES))
     return &lane->tail_block->entries[lane->tail_index];
   block = block_take(lane);
   if (block == NULL) return NULL;
   /* Published by the tail of the entry that will be the block's first. */
-  if (lane->tail_block != NULL)
+  if (lane->tail_block != NULL) {
+    if (lane->tail_index < OB__BLOCK_ENTRIES)
+      lane->tail_block->entries[lane->tail_index].fn = SKIP;
     ob__store_release(&lane->tail_block->next, block);
-  else
+  } else {
     ob__store_release(&lane->head_block, block);
+  }
   lane->tail_block = block;
   lane->tail_index = 0;
   return &block->entries[0];
 }
 
-int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg) {
-  ob__entry *entry = entry_next(lane);
+/* Publishes what was written at the tail, one item of so many entries, and
+ * schedules the lane. */
+static int publish(ob__lane *lane, uint32_t count) {
   int rc;
-  if (OB_UNLIKELY(entry == NULL)) return OB_ENOMEM;
-  entry->fn = fn;
-  entry->arg = arg;
-  lane->tail_index++;
+  lane->tail_index += count;
   ob__store_release(&lane->tail, lane->tail + 1);
 #ifdef OB_BREAK_WAKE /* uv_async_send's early return */
   if (ob__load_relaxed(&lane->scheduled) == OB__LANE_QUEUED) return OB_OK;
@@ -95,12 +103,37 @@ int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg) {
   if (ob__load_acquire(&lane->head) == lane->tail) rc = OB_OK;
 #endif
   if (rc != OB_OK) {
-    lane->tail_index--;
+    lane->tail_index -= count;
     ob__store_release(&lane->tail, lane->tail - 1);
   }
   /* In either case the node is in no list: the next entry must push it. */
   ob__store_release(&lane->scheduled, OB__LANE_IDLE);
   return rc;
+}
+
+int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg) {
+  ob__entry *entry = entries_next(lane, 1);
+  if (OB_UNLIKELY(entry == NULL)) return OB_ENOMEM;
+  entry->fn = fn;
+  entry->arg = arg;
+  return publish(lane, 1);
+}
+
+static uint32_t slots_of(size_t copied) {
+  return (uint32_t)(1 + OB__ITEM_SLOTS +
+                    (copied + sizeof(ob__entry) - 1) / sizeof(ob__entry));
+}
+
+int ob__lane_append_call(ob__lane *lane, const ob__call_item *item, void *input,
+                         size_t copied) {
+  uint32_t count = slots_of(copied);
+  ob__entry *entry = entries_next(lane, count);
+  if (OB_UNLIKELY(entry == NULL)) return OB_ENOMEM;
+  entry->fn = copied > 0 ? CALL_COPIED : CALL_BORROWED;
+  entry->arg = input;
+  memcpy(entry + 1, item, sizeof *item);
+  if (copied > 0) memcpy(entry + 1 + OB__ITEM_SLOTS, input, copied);
+  return publish(lane, count);
 }
 
 int ob__lane_idle(const ob__lane *lane) {
@@ -132,7 +165,9 @@ uint64_t ob__lane_used(const ob__lane *lane) {
 /* The block that holds the next entry to run. */
 static ob__block *block_advance(ob__lane *lane) {
   ob__block *done = lane->head_block, *next;
-  if (lane->head_index < OB__BLOCK_ENTRIES) return done;
+  if (lane->head_index < OB__BLOCK_ENTRIES &&
+      done->entries[lane->head_index].fn != SKIP)
+    return done;
   next = ob__load_acquire(&done->next);
   lane->head_block = next;
   lane->head_index = 0;
@@ -140,21 +175,37 @@ static ob__block *block_advance(ob__lane *lane) {
   return next;
 }
 
+/* A call that travels in the lane. Its block stays until the next entry. */
+static void run_call(ob__lane *lane, const ob__entry *entry) {
+  ob__call_item item;
+  void *input = entry->arg;
+  int copied = entry->fn == CALL_COPIED;
+  memcpy(&item, entry + 1, sizeof item);
+  if (copied) input = (void *)(uintptr_t)(entry + 1 + OB__ITEM_SLOTS);
+  lane->head_index += slots_of(copied ? item.input_size : 0) - 1;
+  ob__item_run(lane->engine, &item, input);
+}
+
 /* Runs entries up to tail, or until the budget is spent. */
 static void run_entries(ob__lane *lane, uint64_t tail) {
   ob_engine *engine = lane->engine;
   uint64_t head = lane->head, posts = 0;
-  int ended = lane->ended, is_call;
-  ob__entry entry;
+  int ended = lane->ended, is_call, is_item;
+  const ob__entry *entry;
   while (head != tail && engine->budget > 0) {
-    entry = block_advance(lane)->entries[lane->head_index++];
+    entry = &block_advance(lane)->entries[lane->head_index];
+    lane->head_index++;
     engine->budget--;
-    is_call = entry.fn == ob__request_entry;
-    posts += !is_call;
+    is_item = entry->fn == CALL_COPIED || entry->fn == CALL_BORROWED;
+    is_call = entry->fn == ob__request_entry;
+    posts += !is_call && !is_item;
     /* A call may run long: from here on it is not queued any more. */
     if (is_call) ob__store_release(&lane->head, head + 1);
     ob__exit_check(engine);
-    entry.fn(entry.arg, (int)engine->drain_status);
+    if (is_item)
+      run_call(lane, entry);
+    else
+      entry->fn(entry->arg, (int)engine->drain_status);
     head++;
     if ((head & 63) == 0) ob__store_release(&lane->head, head);
   }

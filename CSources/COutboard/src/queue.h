@@ -49,6 +49,21 @@ typedef struct ob__entry {
   void *arg;
 } ob__entry;
 
+/* A submission that nobody can ask about later (no ticket, answered before its
+ * handler returns) travels in the lane itself: an entry that says so, this in
+ * the entries behind it, then a copied input. */
+typedef struct ob__call_item {
+  ob_handler handler;
+  void *user;
+  ob_done on_done;
+  void *done_user;
+  const char *name;
+  size_t input_size;
+} ob__call_item;
+
+#define OB__ITEM_SLOTS (sizeof(ob__call_item) / sizeof(ob__entry))
+_Static_assert(sizeof(ob__call_item) % sizeof(ob__entry) == 0, "whole entries");
+
 #define OB__BLOCK_ENTRIES 255
 #define OB__SPARE_MOST 8 /* drained blocks kept for a lane */
 
@@ -127,6 +142,9 @@ void ob__lane_init(ob__lane *lane);
 /* Appends an entry and schedules the lane: OB_OK, OB_ENOMEM, OB_ESHUTDOWN,
  * OB_EBROKEN. */
 int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg);
+/* The same for a submission; input is copied, or borrowed if copied is 0. */
+int ob__lane_append_call(ob__lane *lane, const ob__call_item *item, void *input,
+                         size_t copied);
 /* 1: a node pushed now keeps this thread's order; else append it. */
 int ob__lane_idle(const ob__lane *lane);
 /* Pushes a node onto the list, as ob__push_or_undo. */

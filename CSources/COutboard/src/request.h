@@ -144,6 +144,8 @@ struct ob_ticket {
   ob__full full;
 };
 
+void ob__bare_run(ob_node *node, int status);
+
 static inline ob__full *ob__full_of(ob_request *request) {
   return (ob__full *)request;
 }
@@ -166,12 +168,23 @@ void ob__waiter_remove(ob_request *request, ob__waiter *waiter);
 int ob__end_early(ob_request *request, int kind);
 void ob__wake_waiters(ob_request *request);
 
+/* What a request on the stack begins with. */
+static inline void ob__bare_init(ob_request *request, ob_engine *engine) {
+  request->node.run = ob__bare_run;
+  request->state = 0;
+  request->engine = engine;
+  request->status = OB_OK;
+  request->result = (ob_result)OB_RESULT_INIT;
+}
+
 /* dispatch.c */
 void ob__request_run(ob_node *node, int status);
 void ob__request_entry(void *request, int status);
-void ob__bare_run(ob_node *node, int status);
 void ob__running_link(ob_request *request);
 /* Runs a bare request's handler inline on the loop. */
 void ob__bare_inline(ob_request *request);
+/* Runs a submission that travelled in a lane. */
+void ob__item_run(ob_engine *engine, const struct ob__call_item *item,
+                  void *input);
 
 #endif

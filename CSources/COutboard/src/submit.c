@@ -105,6 +105,27 @@ int ob__submit_full(ob_request **out, ob__lane *lane, const ob_call_opts *opts,
   return rc;
 }
 
+/* Whether nobody can ask about a submission once it is handed in. */
+static int travels_alone(ob_ticket **out, const ob_call_opts *opts) {
+  return out == NULL && opts->cq == NULL && opts->destroy == NULL &&
+         opts->deadline_ns == OB_FOREVER && (opts->flags & OB_CALL_SYNC) &&
+         (opts->input_size <= OB_RESULT_INLINE ||
+          (opts->flags & OB_CALL_BORROW));
+}
+
+static int submit_alone(ob__lane *lane, const ob_call_opts *opts) {
+  ob__call_item item = {opts->handler,   opts->user, opts->on_done,
+                        opts->done_user, opts->name, opts->input_size};
+  size_t copied = opts->flags & OB_CALL_BORROW ? 0 : opts->input_size;
+  int rc = ob__room_take(lane, opts->flags & OB_CALL_NOWAIT, OB_FOREVER);
+  if (OB_LIKELY(rc == OB_OK)) {
+    rc = ob__lane_append_call(lane, &item, opts->input, copied);
+    if (OB_UNLIKELY(rc != OB_OK)) ob__refuse(lane->engine, rc);
+  }
+  ob__count(rc == OB_OK ? &lane->n_submitted : &lane->n_refused, 1);
+  return rc;
+}
+
 int ob_submit(ob_ticket **out, ob_engine *engine, const ob_call_opts *opts) {
   ob_request *request;
   ob__lane *lane;
@@ -116,6 +137,7 @@ int ob_submit(ob_ticket **out, ob_engine *engine, const ob_call_opts *opts) {
   lane = ob__lane_get(engine);
   if (lane == NULL)
     return ob__fail(OB_ENOMEM, "ob_submit: no memory for this thread's lane");
+  if (travels_alone(out, opts)) return submit_alone(lane, opts);
   if (opts->cq != NULL) ob__cq_begin(opts->cq);
   rc = ob__submit_full(&request, lane, opts, out == NULL ? OB__FLAG_ALONE : 0);
   if (rc != OB_OK) {
