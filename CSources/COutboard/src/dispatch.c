@@ -40,6 +40,7 @@ static void grab(ob_engine *engine) {
   uint64_t count = 0;
   engine->found = 0;
   if (first == NULL) return;
+  engine->batches++;
   if (engine->ready == NULL)
     engine->ready = first;
   else

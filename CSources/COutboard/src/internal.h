@@ -115,6 +115,7 @@ struct ob_engine {
   uint32_t drain_status;      /* status for queued work, as unsigned */
   uint32_t budget;            /* items left in this batch */
   uint64_t found;             /* items found by this drain */
+  uint64_t batches;           /* drains that found something */
   ob__parker *wakes[32];      /* unparked at the end of the batch */
   uint32_t wake_count;
   uint32_t wake_age; /* items run since the oldest was put there */

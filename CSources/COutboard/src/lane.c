@@ -7,6 +7,9 @@
 
 #include "internal.h"
 
+#define STREAM 16u     /* batches in a row */
+#define FILL_PAUSES 32 /* under a microsecond */
+
 /* What an entry's fn says when it is no function. */
 #define SKIP ((ob_post_fn)(uintptr_t)1)          /* the block ends here */
 #define CALL_COPIED ((ob_post_fn)(uintptr_t)2)   /* ob__call_item follows */
@@ -31,6 +34,8 @@ void ob__lane_init(ob__lane *lane) {
   ob__store_relaxed(&lane->quota, UINT64_C(0));
   ob__store_relaxed(&lane->scheduled, 0u);
   lane->ended = 0;
+  lane->streak = 0;
+  lane->last_batch = 0;
 }
 
 /* Producer: one that the loop has drained, or a new one. */
@@ -234,10 +239,27 @@ static void run_lane(ob__lane *lane) {
     ob__lane_retire(lane);
 }
 
+/* A loop as fast as its producer would fetch each entry singly, and both would
+ * pay for the handing over. With nothing else to do it lets a lane fill that
+ * has been in every batch for a while; meanwhile the producer need not push. */
+static void let_fill(ob__lane *lane) {
+  ob_engine *engine = lane->engine;
+  int i;
+  lane->streak = lane->last_batch + 1 >= engine->batches ? lane->streak + 1 : 0;
+  lane->last_batch = engine->batches;
+  if (lane->streak < STREAM) return;
+  for (i = 0; i < FILL_PAUSES; i++) {
+    if (engine->ready != NULL || !ob__queue_empty(engine)) return;
+    ob__pause();
+  }
+}
+
 void ob__lane_run(ob_node *node, int status) {
   ob__lane *lane = (ob__lane *)node;
-  uint64_t found = ob__load_relaxed(&lane->tail) - lane->head;
+  uint64_t found;
   (void)status;
+  let_fill(lane);
+  found = ob__load_relaxed(&lane->tail) - lane->head;
   lane->engine->budget++; /* the lane itself is no work */
   if (found > 0) ob__note_found(lane->engine, found - 1);
   /* Before the tail is read: pairs with the exchange in ob__lane_append. */

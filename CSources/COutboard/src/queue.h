@@ -110,7 +110,9 @@ typedef struct ob__lane {
   uint32_t head_index;
   uint64_t unlisted; /* of listed: taken by the loop */
   int ended;         /* the thread's last entry has run */
-  ob_node again;     /* in the ready list, with in_ready set */
+  uint32_t streak;   /* batches in a row that found it queued */
+  uint64_t last_batch;
+  ob_node again; /* in the ready list, with in_ready set */
   int in_ready;
   ob_request *returned; /* freed elsewhere, any thread by CAS */
   ob__block *spare;     /* drained blocks; taken whole by the producer */
