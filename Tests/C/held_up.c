@@ -43,9 +43,31 @@ static int submit(ob_engine *engine, uint64_t number) {
   return ob_submit(NULL, engine, &opts);
 }
 
+static void handle_alone(ob_request *request, void *input, size_t size,
+                         void *user) {
+  CHECK_EQ(*(const uint64_t *)input, (uint64_t)(uintptr_t)user);
+  CHECK_EQ(size, sizeof(uint64_t));
+  CHECK_EQ(ob_complete(request, OB_OK, ob_result_none()), OB_OK);
+}
+static void done_alone(int status, ob_result *result, void *user) {
+  CHECK(ob_result_data(result) == NULL);
+  note_end(user, status);
+}
+
+/* Travels in the lane. */
+static int submit_alone(ob_engine *engine, uint64_t number) {
+  ob_call_opts opts = test_call(handle_alone, (void *)(uintptr_t)number);
+  opts.flags = OB_CALL_SYNC;
+  opts.input = &number;
+  opts.input_size = sizeof number;
+  opts.on_done = done_alone;
+  opts.done_user = opts.user;
+  return ob_submit(NULL, engine, &opts);
+}
+
 typedef struct producer {
   ob_engine *engine;
-  int submissions; /* every other one is one */
+  int (*submit)(ob_engine *, uint64_t); /* every other one, or NULL */
   uint64_t accepted;
 } producer;
 
@@ -56,8 +78,8 @@ static void *produce(void *arg) {
   int rc = OB_OK;
   while (i < MOST && rc == OB_OK) {
     if (i - __atomic_load_n(&ended, __ATOMIC_ACQUIRE) > 20) continue;
-    rc = self->submissions && i % 2
-             ? submit(self->engine, i)
+    rc = self->submit != NULL && i % 2
+             ? self->submit(self->engine, i)
              : ob_post(self->engine, note_end, (void *)(uintptr_t)i);
     if (rc == OB_OK) i++;
   }
@@ -70,8 +92,9 @@ static void small_batches(ob_engine_opts *opts) {
   opts->batch_limit = 2;
 }
 
-static void stop_while_held_up(uint64_t delay_ns, int mode, int submissions) {
-  producer self = {test_engine(small_batches), submissions, 0};
+static void stop_while_held_up(uint64_t delay_ns, int mode,
+                               int (*submit_one)(ob_engine *, uint64_t)) {
+  producer self = {test_engine(small_batches), submit_one, 0};
   uint64_t until, i;
   pthread_t thread;
   memset(runs, 0, sizeof runs);
@@ -87,18 +110,21 @@ static void stop_while_held_up(uint64_t delay_ns, int mode, int submissions) {
   CHECK_EQ(ob_engine_destroy(self.engine), OB_OK);
 }
 
-static void stop_often(int submissions) {
-  uint64_t seed = test_seed(), rounds = test_ops(1000), i;
+static void stop_often(int (*submit_one)(ob_engine *, uint64_t)) {
+  uint64_t seed = test_seed(), rounds = test_ops(500), i;
   CHECK(signal(SIGUSR1, hold_up) != SIG_ERR);
   for (i = 0; i < rounds; i++)
-    stop_while_held_up(test_random(&seed) % 200000, (int)(i % 2), submissions);
+    stop_while_held_up(test_random(&seed) % 200000, (int)(i % 2), submit_one);
 }
 
 TEST(stop_while_a_post_is_held_up) {
-  stop_often(0);
+  stop_often(NULL);
 }
 TEST(stop_while_a_submission_is_held_up) {
-  stop_often(1);
+  stop_often(submit);
+}
+TEST(stop_while_a_lone_submission_is_held_up) {
+  stop_often(submit_alone);
 }
 
 /* --- Callers on their way out ----------------------------------------------
