@@ -43,7 +43,10 @@ internal import Synchronization
     if Task.isCancelled { return .refused(OB_ECANCELED.rawValue) }
     let status = submit(to: executor, options)
     if status.isRefusal { return status }
-    if !executor.isOnLoop, let ending = spin() { return ending }
+    guard options.place == .loop, !executor.isOnLoop else { return await awaitEnd() }
+    let spun = unsafe ob_spi_spin(OpaquePointer(bitPattern: ticket.load(ordering: .acquiring)))
+    if spun > 1 { await Task.yield() }
+    if spun > 0, let ending = poll() { return ending }
     return await awaitEnd()
   }
 
@@ -158,13 +161,6 @@ internal import Synchronization
     let ticket = unsafe OpaquePointer(bitPattern: ticket.load(ordering: .acquiring))
     var status: Int32 = 0
     return unsafe ob_ticket_poll(ticket, &status) == 1 ? .ended(status) : nil
-  }
-
-  /// Looks for the end for a few microseconds, as a blocked caller would before it parks. It has a
-  /// ticket.
-  private func spin() -> CallStatus? {
-    let ticket = unsafe OpaquePointer(bitPattern: ticket.load(ordering: .acquiring))
-    return unsafe ob_spi_spin(ticket) == 1 ? poll() : nil
   }
 
   /// Blocks until the call has ended. It has a ticket.

@@ -18,7 +18,8 @@ extern "C" {
 OB_API int ob_spi_push(ob_engine *engine, ob_node *node);
 
 /* Waits for a submitted call as a blocked caller does before it parks, for some
- * microseconds at most: 1 when it has ended. Not on its loop thread. */
+ * microseconds at most: above 0 when it has ended; 2, now and then, when it is
+ * also time to let others have the thread. Not on its loop thread. */
 OB_API int ob_spi_spin(ob_ticket *ticket);
 
 /* A word for the Swift layer. Set before the engine is shared with another

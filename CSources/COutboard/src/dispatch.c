@@ -303,6 +303,7 @@ static void first_time(ob_request *request, int status) {
     finish(request);
     return;
   }
+  engine->caller_cpu = request->caller_cpu;
   full->started = full->deadline != OB_FOREVER ? ob__now() : 0;
   if (request->flags & OB_CALL_OFFLOAD) {
     int rc;
@@ -360,6 +361,7 @@ static int run_at_once(ob_request *request, int status) {
     return 0;
   if (request->flags & OB__FLAG_LISTED)
     ob__store_release(&full->lane->unlisted, full->lane->unlisted + 1);
+  engine->caller_cpu = request->caller_cpu;
   if (!run_handler(engine, request)) must_answer();
   finish_inline(engine, request);
   return 1;

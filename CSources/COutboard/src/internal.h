@@ -28,6 +28,9 @@ typedef struct ob__thread {
   struct ob__offload *pool;     /* owner; not NULL on a pool thread */
   int32_t spin_credit;          /* owner: spinning pays when above 0 */
   uint32_t spin_probe;          /* owner: counts calls that did not spin */
+  int32_t long_credit;          /* owner: the same for long spinning */
+  uint32_t long_probe;          /* owner */
+  uint32_t spins;               /* owner: spi.c */
   char detail[512];             /* owner: ob_last_error_detail */
 } ob__thread;
 

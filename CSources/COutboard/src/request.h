@@ -92,7 +92,7 @@ struct ob_request {
   size_t input_size;
   void *user;
   uint32_t flags;     /* set before the push */
-  int32_t caller_cpu; /* bare: where the caller runs */
+  int32_t caller_cpu; /* where the caller ran */
 
   uint32_t state;   /* atomic, see above */
   int32_t status;   /* slot: the handler's side, before its RMW */

@@ -21,19 +21,25 @@ uint64_t ob_spi_now(void) {
   return ob__now();
 }
 
+/* Calls in a row without a suspension, which would let other tasks run. */
+#define SPINS_IN_A_ROW 8
+
 int ob_spi_spin(ob_ticket *ticket) {
   ob_request *request = (ob_request *)ticket;
   ob_engine *engine = request->engine;
   ob__thread *self = ob__thread_self();
-  int done;
-  if (ob__load_acquire(&request->state) & OB__DONE) return 1;
-  if (self == NULL) return 0;
-  /* Its ticket is no reason for the engine to live, the caller is: it is inside
-   * a call, whose executor holds the engine. */
-  ob__add_relaxed(&engine->callers, 1u);
-  done = ob__spin_caller(engine, self, &request->state);
-  ob__sub_acq_rel(&engine->callers, 1u);
-  return done;
+  int done = (ob__load_acquire(&request->state) & OB__DONE) != 0;
+  if (self == NULL) return done;
+  if (!done && ob__load_relaxed(&engine->callers) == 0) {
+    /* The executor, which the caller holds, keeps the engine. */
+    ob__add_relaxed(&engine->callers, 1u);
+    done = ob__spin_caller(engine, self, &request->state);
+    ob__sub_acq_rel(&engine->callers, 1u);
+  }
+  self->spins = done ? self->spins + 1 : 0;
+  if (self->spins < SPINS_IN_A_ROW) return done;
+  self->spins = 0;
+  return 2;
 }
 
 void ob_spi_timer_start(ob_engine *engine, ob_timer *timer, uint64_t after_ns) {

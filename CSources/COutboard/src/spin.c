@@ -22,6 +22,7 @@
 #define CREDIT_MAX 16
 #define CREDIT_LOSS 4
 #define PROBE_EVERY 32u
+#define LONG_NS 40000u  /* about what parking and waking take */
 #define WAKE_NS 120000u /* until a thread that is woken is back, at most */
 
 static void note_slow(ob__yield *guard, uint64_t now, int slow) {
@@ -79,28 +80,47 @@ static int pause_done(const uint32_t *state) {
   return is_done(state);
 }
 
+/* How long a caller pauses for its answer before it yields. Up to what parking
+ * and waking would take, if that has paid lately; else the budget only. */
+static uint64_t caller_patience(const ob_engine *engine, ob__thread *self) {
+  if (!may(self->spin_credit, &self->spin_probe)) return 0;
+  if (may(self->long_credit, &self->long_probe)) return LONG_NS;
+  return engine->opts.spin_ns;
+}
+
+static void caller_learns(const ob_engine *engine, ob__thread *self,
+                          uint64_t patience, uint64_t took) {
+  int paid = took <= patience;
+  if (patience == LONG_NS) {
+    if (!paid || took > engine->opts.spin_ns) credit(&self->long_credit, paid);
+    if (paid) credit(&self->spin_credit, 1);
+  } else {
+    credit(&self->spin_credit, paid);
+  }
+}
+
 int ob__spin_caller(ob_engine *engine, ob__thread *self,
                     const uint32_t *state) {
-  uint64_t begin = 0, now;
-  int cpu = ob__cpu(), yields = YIELDS, pays, spun = 0, spent = 0;
+  uint64_t begin = 0, took = 0, patience;
+  int cpu = ob__cpu(), yields = YIELDS, spun = 0;
   if (engine->opts.spin_ns == 0) return is_done(state);
-  pays = may(self->spin_credit, &self->spin_probe);
+  patience = caller_patience(engine, self);
   while (!is_done(state)) {
-    if (pays && !spent && ob__load_relaxed(&engine->callers) <= 1 &&
+    if (took <= patience && patience > 0 &&
+        ob__load_relaxed(&engine->callers) <= 1 &&
         ob__load_relaxed(&engine->loop_cpu) != cpu) {
       spun = 1;
       if (pause_done(state)) break;
-      now = ob__now();
       if (begin == 0)
-        begin = now;
+        begin = ob__now();
       else
-        spent = now - begin > engine->opts.spin_ns;
+        took = ob__now() - begin;
       continue;
     }
     if (yields-- <= 0 || !yield_once(&engine->yield)) break;
     cpu = ob__cpu();
   }
-  if (spun) credit(&self->spin_credit, !spent);
+  if (spun) caller_learns(engine, self, patience, took);
   return is_done(state);
 }
 
@@ -126,7 +146,8 @@ static void publish_cpu(ob_engine *engine, int32_t cpu) {
  * ever, each missing the other by a few microseconds. */
 static uint64_t loop_patience(ob_engine *engine) {
   if (engine->opts.spin_ns == 0) return 0;
-  if (engine->woke && may(engine->wake_credit, &engine->wake_probe))
+  if (engine->woke && ob__load_relaxed(&engine->callers) <= 1 &&
+      may(engine->wake_credit, &engine->wake_probe))
     return WAKE_NS;
   if (may(engine->spin_credit, &engine->spin_probe))
     return engine->opts.spin_ns;

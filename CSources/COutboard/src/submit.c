@@ -48,6 +48,7 @@ static int make_full(ob_request **out, ob__lane *lane, const ob_call_opts *opts,
   request->state = OB__NODE;
   request->flags = opts->flags | flags | OB__FLAG_FULL;
   request->engine = lane->engine;
+  request->caller_cpu = ob__cpu();
   request->handler = opts->handler;
   request->user = opts->user;
   request->name = opts->name;
