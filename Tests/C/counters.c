@@ -391,6 +391,18 @@ TEST(posts_allocate_nothing) {
   allocates(post_some, 0);
 }
 
+static void submit_alone(ob_engine *engine, int number) {
+  ob_call_opts opts = test_call(handle_increment, NULL);
+  opts.input = &number;
+  opts.input_size = sizeof number;
+  opts.flags = OB_CALL_SYNC;
+  CHECK_EQ(ob_submit(NULL, engine, &opts), OB_OK);
+  if (number % 64 == 0) call(engine, number);
+}
+TEST(submissions_without_ticket_allocate_nothing) {
+  allocates(submit_alone, 0);
+}
+
 /* A block that no cache holds is needed for each 255 that wait. */
 TEST(posts_that_pile_up_allocate_blocks) {
   ob_engine *engine = counted_engine(NULL);
