@@ -120,6 +120,31 @@ TEST(each_counts_once_against_the_limit) {
   CHECK_EQ(ended, 10);
 }
 
+static void limit_of_one(ob_engine_opts *opts) {
+  opts->queue_limit = 1;
+}
+static int under_way, may_end;
+static void handle_held(ob_request *request, void *input, size_t size,
+                        void *user) {
+  CHECK(input == NULL && size == 0 && user == NULL);
+  add(&under_way);
+  test_await(&may_end);
+  CHECK_EQ(ob_complete(request, OB_OK, ob_result_none()), OB_OK);
+}
+
+TEST(one_that_runs_is_not_queued_any_more) {
+  ob_engine *engine = test_engine(limit_of_one);
+  ob_call_opts opts = test_call(handle_held, NULL);
+  opts.flags = OB_CALL_SYNC | OB_CALL_NOWAIT;
+  CHECK_EQ(ob_submit(NULL, engine, &opts), OB_OK);
+  await_count(&under_way, 1, "begun");
+  CHECK_EQ(ob_submit(NULL, engine, &opts), OB_OK);
+  CHECK_EQ(ob_submit(NULL, engine, &opts), OB_EAGAIN);
+  set(&may_end, 1);
+  test_stop(engine);
+  CHECK_EQ(get(&under_way), 2);
+}
+
 /* --- Borrowed --------------------------------------------------------------
  */
 

@@ -67,7 +67,8 @@ typedef void (*ob_handler)(ob_request *request, void *input, size_t input_size,
                            void *user);
 
 /* Runs on the loop thread, once, when a running call is cancelled, timed out
- * or shut down before it was answered. The handler still answers. */
+ * or shut down before it was answered. The handler still answers; if it may do
+ * so on another thread meanwhile, leave its input alone here. */
 typedef void (*ob_cancel_hook)(ob_request *request, void *arg);
 
 /* Answers a request with a status (0, an OB_E*, or any number of your own)

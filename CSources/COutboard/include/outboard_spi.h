@@ -40,9 +40,8 @@ typedef struct ob_timer {
   uint32_t reserved;
 } ob_timer;
 
-/* Arms an idle timer, or arms it anew. Never fires early; late by up to 1 ms,
- * from 1 s on by up to 10 ms, plus what the loop is busy with. Loop thread
- * only. O(1), cannot fail. */
+/* Arms an idle timer, or arms it anew. Never fires early; late by up to 1 ms
+ * plus what the loop is busy with. Loop thread only. O(1), cannot fail. */
 OB_API void ob_spi_timer_start(ob_engine *engine, ob_timer *timer,
                                uint64_t after_ns);
 

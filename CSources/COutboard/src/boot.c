@@ -30,6 +30,7 @@ void *ob__loop_thread(void *arg) {
   ob__loop_run(engine);
   ob__loop_close(engine);
   ob__offload_stop(engine);
+  ob__freed_flush(engine); /* after the last callback */
   ob__loop_enter(NULL);
   pthread_mutex_lock(&engine->life_mutex);
   engine->life = OB__EXITED;

@@ -101,8 +101,13 @@ int ob__end_early(ob_request *request, int kind) {
   do {
     if (old & OB__DONE) return OB_EALREADY;
     state = old | OB__CANCEL;
-    /* A cancelled handler answers for itself; all other ends are final. */
+    /* A handler that runs answers for itself: until then its input must stay.
+     * A deadline alone does not wait for it, and copies the input. */
+#ifdef OB_BREAK_KEEP
     if (kind != OB__END_CANCEL || !(old & OB__RUNNING))
+#else
+    if (kind == OB__END_TIMEOUT || !(old & OB__RUNNING))
+#endif
       state |= OB__DONE | ((uint32_t)kind << OB__EARLY_SHIFT);
     if (old & (OB__RUNNING | OB__POOLED)) state |= OB__NODE;
     if (state == old) return OB_OK;

@@ -6,9 +6,6 @@
  * their threads. */
 #include "internal.h"
 
-/* Items that may run before an answered caller is woken. */
-#define WAKE_AGE 8
-
 /* --- Batches ----------------------------------------------------------------
  */
 
@@ -73,8 +70,7 @@ uint32_t ob__drain(ob_engine *engine) {
     engine->budget--;
     ob__exit_check(engine);
     node->run(node, (int)engine->drain_status);
-    if (engine->wake_count > 0 && ++engine->wake_age >= WAKE_AGE)
-      ob__wake_flush(engine);
+    ob__wake_aged(engine);
 #ifdef OB_BREAK_BATCH
     if (engine->ready == NULL) grab(engine);
 #endif
@@ -269,6 +265,7 @@ static void finish_inline(ob_engine *engine, ob_request *request) {
   (void)engine;
   /* A cancel in the meantime has queued the node: clean up when it comes. */
   if (old & OB__NODE) {
+    ob__full_of(request)->started = 0; /* nothing runs, for stop's report */
     ob__running_link(request);
     return;
   }

@@ -262,6 +262,12 @@ uint32_t ob__drain(ob_engine *engine);
 void ob__ready_append(ob_engine *engine, ob_node *node);
 void ob__wake_later(ob_engine *engine, ob__parker *parker);
 void ob__wake_flush(ob_engine *engine);
+/* Items that may run before an answered caller is woken. */
+#define OB__WAKE_AGE 8
+static inline void ob__wake_aged(ob_engine *engine) {
+  if (engine->wake_count > 0 && ++engine->wake_age >= OB__WAKE_AGE)
+    ob__wake_flush(engine);
+}
 void ob__note_found(ob_engine *engine, uint64_t count);
 
 /* submit.c */

@@ -35,6 +35,7 @@ void ob__lane_init(ob__lane *lane) {
   ob__store_relaxed(&lane->scheduled, 0u);
   lane->ended = 0;
   lane->streak = 0;
+  lane->room_quota = 0;
   lane->last_batch = 0;
 }
 
@@ -205,12 +206,13 @@ static void run_entries(ob__lane *lane, uint64_t tail) {
     is_call = entry->fn == ob__request_entry;
     posts += !is_call && !is_item;
     /* A call may run long: from here on it is not queued any more. */
-    if (is_call) ob__store_release(&lane->head, head + 1);
+    if (is_call || is_item) ob__store_release(&lane->head, head + 1);
     ob__exit_check(engine);
     if (is_item)
       run_call(lane, entry);
     else
       entry->fn(entry->arg, (int)engine->drain_status);
+    ob__wake_aged(engine);
     head++;
     if ((head & 63) == 0) ob__store_release(&lane->head, head);
   }

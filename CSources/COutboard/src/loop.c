@@ -171,7 +171,6 @@ int ob__loop_close_handles(ob_engine *engine) {
 /* After the queue was closed: nothing can come in any more. */
 void ob__loop_close(ob_engine *engine) {
   int rounds;
-  ob__freed_flush(engine);
   ob__wheel_flush(&engine->wheel, OB_ESHUTDOWN);
   uv_walk(&engine->uv, close_any, engine);
   engine->sleep_allowed = 0;

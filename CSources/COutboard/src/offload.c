@@ -80,6 +80,9 @@ static void run_job(ob_request *request) {
   /* A cancelling stop ends what waits; it may not have come round to it. */
   if (ob__load_relaxed(&request->engine->gate) == OB__STOP_CANCEL)
     ob__end_early(request, OB__END_SHUTDOWN);
+#ifdef OB_BREAK_KEEP /* a window, made wider */
+  for (int i = 0; i < 4000; i++) ob__pause();
+#endif
   old = ob__load_acquire(&request->state);
   do {
     if (old & OB__DONE) {

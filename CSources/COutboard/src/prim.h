@@ -46,11 +46,6 @@ void ob__lock_give(ob__lock *lock);
 uint64_t ob__now(void);
 /* now + relative, saturating at OB_FOREVER. */
 uint64_t ob__deadline(uint64_t relative);
-/* The same from a clock that costs a quarter, for long times: up to OB__COARSE
- * later, and never earlier. */
-uint64_t ob__deadline_coarse(uint64_t relative);
-#define OB__COARSE_FROM UINT64_C(1000000000)
-#define OB__COARSE UINT64_C(10000000)
 /* Waits on cond, made by ob__cond_init, until the absolute deadline. */
 int ob__cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex,
                   uint64_t deadline);

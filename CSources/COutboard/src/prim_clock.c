@@ -22,19 +22,6 @@ uint64_t ob__deadline(uint64_t relative) {
   return relative < OB_FOREVER - now ? now + relative : OB_FOREVER;
 }
 
-uint64_t ob__deadline_coarse(uint64_t relative) {
-#ifdef CLOCK_MONOTONIC_COARSE
-  struct timespec ts;
-  uint64_t now;
-  if (relative >= OB__COARSE_FROM && relative < OB_FOREVER / 2) {
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-    now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-    return now + OB__COARSE + relative; /* it is a tick behind: 1 to 10 ms */
-  }
-#endif
-  return ob__deadline(relative);
-}
-
 int ob__cond_init(pthread_cond_t *cond) {
   pthread_condattr_t attr;
   int rc = pthread_condattr_init(&attr);

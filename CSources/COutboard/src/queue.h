@@ -86,12 +86,13 @@ typedef struct ob__lane {
   _Alignas(OB_LINE) uint64_t tail; /* entries published */
   ob__block *tail_block;
   uint32_t tail_index;
-  ob__block *blocks; /* drained ones to be used again */
-  uint32_t room;     /* items that may be handed in without a look (room.c) */
-  uint64_t listed;   /* submissions put on the push list */
-  uint64_t held;     /* blocking calls under way: 0 or 1 */
-  uint32_t pushing;  /* 1 between a push and its wake-up */
-  ob_request *cache; /* free requests */
+  ob__block *blocks;   /* drained ones to be used again */
+  uint32_t room;       /* items that may be handed in without a look (room.c) */
+  uint64_t room_quota; /* the quota when it was seen */
+  uint64_t listed;     /* submissions put on the push list */
+  uint64_t held;       /* blocking calls under way: 0 or 1 */
+  uint32_t pushing;    /* 1 between a push and its wake-up */
+  ob_request *cache;   /* free requests */
   uint32_t cache_size;
   uint64_t n_submitted, n_refused, n_wakes; /* readers relaxed */
   struct ob__thread *thread;                /* NULL once it has ended */

@@ -5,7 +5,7 @@
  * asks the engine, then takes what other lanes hold and do not use. A lane
  * remembers up to a chunk of the room it has seen, since a look at what the
  * loop has run costs a cache miss; so while credits are redistributed a racing
- * producer may exceed the limit by a chunk (limit / 1024, 1 to 64 items). */
+ * producer may exceed the limit by one item. */
 #include "internal.h"
 
 #define STEAL_RETRY_NS 1000000u
@@ -49,6 +49,7 @@ static int room_seen(const ob_engine *engine, ob__lane *lane) {
   lane->room = quota - used < engine->credit_chunk ? (uint32_t)(quota - used)
                                                    : engine->credit_chunk;
   lane->room--;
+  lane->room_quota = quota;
   return 1;
 }
 
@@ -162,7 +163,9 @@ int ob__room_take(ob__lane *lane, int nowait, uint64_t deadline) {
   (void)deadline;
   return OB_OK;
 #else
-  if (OB_LIKELY(lane->room > 0)) {
+  /* Unless another lane has taken them since. */
+  if (OB_LIKELY(lane->room > 0 &&
+                ob__load_relaxed(&lane->quota) == lane->room_quota)) {
     lane->room--;
     return OB_OK;
   }

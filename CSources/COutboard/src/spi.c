@@ -44,7 +44,7 @@ int ob_spi_spin(ob_ticket *ticket) {
 
 void ob_spi_timer_start(ob_engine *engine, ob_timer *timer, uint64_t after_ns) {
   ob__assert_loop(engine, "ob_spi_timer_start");
-  timer->due_ns = ob__deadline_coarse(after_ns);
+  timer->due_ns = ob__deadline(after_ns);
   ob__wheel_add(&engine->wheel, timer);
 }
 

@@ -36,6 +36,9 @@ static void cancel_running(ob_engine *engine) {
   for (request = engine->running; request != NULL;
        request = ob__full_of(request)->next) {
     uint32_t state = ob__load_acquire(&request->state);
+#ifdef OB_BREAK_KEEP /* a window, made wider */
+    for (int i = 0; i < 4000; i++) ob__pause();
+#endif
     ob__end_early(request,
                   state & OB__RUNNING ? OB__END_CANCEL : OB__END_SHUTDOWN);
   }
