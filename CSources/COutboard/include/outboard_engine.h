@@ -37,12 +37,15 @@ enum ob_stop_mode {
 };
 
 typedef struct ob_engine_opts {
-  size_t size;                 /* sizeof(ob_engine_opts) */
-  const char *name;            /* thread name, at most 15 bytes; copied */
-  size_t stack_size;           /* bytes; 0: the system's default */
-  uint32_t queue_limit;        /* most items queued at once */
-  uint32_t batch_limit;        /* items run before timers and I/O do */
-  uint32_t spin_ns;            /* spinning before parking; 0: never spin */
+  size_t size;          /* sizeof(ob_engine_opts) */
+  const char *name;     /* thread name, at most 15 bytes; copied */
+  size_t stack_size;    /* bytes; 0: the system's default */
+  uint32_t queue_limit; /* most items queued at once */
+  uint32_t batch_limit; /* items run before timers and I/O do */
+  /* Spinning before parking; 0: never spin. While that pays, and only then, a
+   * lone caller goes on for up to 40 us, which parking would cost as well, and
+   * the loop for up to 120 us after it has woken a lone caller. */
+  uint32_t spin_ns;
   uint32_t fork_policy;        /* enum ob_fork_policy */
   uint32_t offload_threads;    /* most threads of the pool */
   uint32_t offload_hard_limit; /* most when some are blocked in a call */
