@@ -36,9 +36,9 @@ internal import Synchronization
 
   /// Hands the call to the engine and waits for its end without blocking.
   ///
-  /// - Returns: How it ended, or why it was refused.
-  ///
   /// Most answers come within a microsecond, and a suspension costs ten: so it looks a while first.
+  ///
+  /// - Returns: How it ended, or why it was refused.
   func submitAndAwait(to executor: LoopExecutor, _ options: CallOptions) async -> CallStatus {
     if Task.isCancelled { return .refused(OB_ECANCELED.rawValue) }
     let status = submit(to: executor, options)

@@ -47,16 +47,11 @@ static int call_inline(ob_engine *engine, const ob_call_opts *opts,
   return request.status;
 }
 
-static int refuse(ob__lane *lane, int rc) {
-  ob__count(&lane->n_refused, 1);
-  return rc;
-}
-
 static int call_bare(ob_engine *engine, ob__lane *lane,
                      const ob_call_opts *opts, ob_result *out) {
   ob_request request;
   int rc = ob__room_take(lane, opts->flags & OB_CALL_NOWAIT, OB_FOREVER);
-  if (OB_UNLIKELY(rc != OB_OK)) return refuse(lane, rc);
+  if (OB_UNLIKELY(rc != OB_OK)) return ob__counted(lane, rc);
   ob__add_relaxed(&engine->callers, 1u); /* the push publishes it */
   bare_init(&request, engine, opts);
   ob__bare_caller(&request) = lane->thread;
@@ -68,13 +63,12 @@ static int call_bare(ob_engine *engine, ob__lane *lane,
     ob__bare_tail(&request) = (size_t)lane->tail;
   }
   rc = ob__lane_push(lane, &request.node);
+  if (OB_UNLIKELY(rc != OB_OK)) ob__refuse(engine, rc);
+  ob__counted(lane, rc);
   if (OB_LIKELY(rc == OB_OK)) {
-    ob__count(&lane->n_submitted, 1);
     ob__wait_bare(&request, lane->thread);
     *out = request.result;
     rc = request.status;
-  } else {
-    refuse(lane, ob__refuse(engine, rc));
   }
   ob__sub_acq_rel(&engine->callers, 1u); /* the last touch of the engine */
   ob__store_relaxed(&lane->held, UINT64_C(0));
@@ -143,7 +137,7 @@ static int call_across(ob_engine *engine, const ob_call_opts *opts,
     return ob__fail(OB_ENOMEM, "ob_call: no memory for this thread's lane");
   if (OB_UNLIKELY(on_other_loop)) {
     rc = ob__cycle_enter(&engine, 1, "ob_call");
-    if (rc != OB_OK) return refuse(lane, rc);
+    if (rc != OB_OK) return ob__counted(lane, rc);
   }
   if ((opts->flags & (OB_CALL_SYNC | OB_CALL_OFFLOAD)) == OB_CALL_SYNC &&
       opts->deadline_ns == OB_FOREVER && opts->destroy == NULL)

@@ -249,7 +249,7 @@ static void arm(ob_engine *engine, ob_request *request) {
 }
 
 /* The handler has returned with its answer noted. */
-static void finish_inline(ob_engine *engine, ob_request *request) {
+static void finish_inline(ob_request *request) {
   uint32_t old;
   if (ob__load_acquire(&ob__full_of(request)->refs) == 1 &&
       (request->flags & OB_CALL_SYNC)) { /* nobody else looks */
@@ -262,7 +262,6 @@ static void finish_inline(ob_engine *engine, ob_request *request) {
     ob_result_free(&request->result);
   else if (old & OB__WAITERS)
     ob__wake_waiters(request);
-  (void)engine;
   /* A cancel in the meantime has queued the node: clean up when it comes. */
   if (old & OB__NODE) {
     ob__full_of(request)->started = 0; /* nothing runs, for stop's report */
@@ -291,11 +290,16 @@ static int begin(ob_request *request, int status) {
   return 1;
 }
 
+/* It is not queued any more: room for its producer. */
+static void leave_list(ob__full *full) {
+  if (full->base.flags & OB__FLAG_LISTED)
+    ob__store_release(&full->lane->unlisted, full->lane->unlisted + 1);
+}
+
 static void first_time(ob_request *request, int status) {
   ob_engine *engine = request->engine;
   ob__full *full = ob__full_of(request);
-  if (request->flags & OB__FLAG_LISTED)
-    ob__store_release(&full->lane->unlisted, full->lane->unlisted + 1);
+  leave_list(full);
   if (!begin(request, status)) {
     finish(request);
     return;
@@ -313,7 +317,7 @@ static void first_time(ob_request *request, int status) {
                     rc == OB_EAGAIN ? OB__END_NOROOM : OB__END_NOTHREAD);
     }
   } else if (run_handler(engine, request)) {
-    finish_inline(engine, request);
+    finish_inline(request);
   } else if (request->flags & OB_CALL_SYNC) {
     must_answer();
   } else {
@@ -356,11 +360,10 @@ static int run_at_once(ob_request *request, int status) {
       (request->flags & (OB_CALL_SYNC | OB_CALL_OFFLOAD)) != OB_CALL_SYNC ||
       !ob__cas_acq_rel(&request->state, &seen, OB__RUNNING))
     return 0;
-  if (request->flags & OB__FLAG_LISTED)
-    ob__store_release(&full->lane->unlisted, full->lane->unlisted + 1);
+  leave_list(full);
   engine->caller_cpu = request->caller_cpu;
   if (!run_handler(engine, request)) must_answer();
-  finish_inline(engine, request);
+  finish_inline(request);
   return 1;
 }
 

@@ -274,6 +274,12 @@ void ob__note_found(ob_engine *engine, uint64_t count);
 int ob__submit_full(ob_request **out, struct ob__lane *lane,
                     const ob_call_opts *opts, uint32_t flags);
 
+/* Counts what became of a submission, and returns it. */
+static inline int ob__counted(struct ob__lane *lane, int rc) {
+  ob__count(rc == OB_OK ? &lane->n_submitted : &lane->n_refused, 1);
+  return rc;
+}
+
 /* post.c: without ob__enter */
 int ob__post_in(ob_engine *engine, ob_post_fn fn, void *arg, int nowait);
 

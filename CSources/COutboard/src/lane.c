@@ -2,7 +2,6 @@
  * queue.h has the protocol. */
 #include <stddef.h>
 #include <stdlib.h>
-
 #include <string.h>
 
 #include "internal.h"
@@ -203,10 +202,10 @@ static void run_entries(ob__lane *lane, uint64_t tail) {
     lane->head_index++;
     engine->budget--;
     is_item = entry->fn == CALL_COPIED || entry->fn == CALL_BORROWED;
-    is_call = entry->fn == ob__request_entry;
-    posts += !is_call && !is_item;
+    is_call = is_item || entry->fn == ob__request_entry;
+    posts += !is_call;
     /* A call may run long: from here on it is not queued any more. */
-    if (is_call || is_item) ob__store_release(&lane->head, head + 1);
+    if (is_call) ob__store_release(&lane->head, head + 1);
     ob__exit_check(engine);
     if (is_item)
       run_call(lane, entry);
@@ -264,7 +263,7 @@ void ob__lane_run(ob_node *node, int status) {
   found = ob__load_relaxed(&lane->tail) - lane->head;
   lane->engine->budget++; /* the lane itself is no work */
   if (found > 0) ob__note_found(lane->engine, found - 1);
-  /* Before the tail is read: pairs with the exchange in ob__lane_append. */
+  /* Before the tail is read: pairs with the exchange in publish. */
   ob__xchg_acq_rel(&lane->scheduled, OB__LANE_HELD);
   run_lane(lane);
 }

@@ -11,8 +11,7 @@ int ob__post_in(ob_engine *engine, ob_post_fn fn, void *arg, int nowait) {
     rc = ob__lane_append(lane, fn, arg);
     if (OB_UNLIKELY(rc != OB_OK)) ob__refuse(engine, rc);
   }
-  ob__count(rc == OB_OK ? &lane->n_submitted : &lane->n_refused, 1);
-  return rc;
+  return ob__counted(lane, rc);
 }
 
 static int post(ob_engine *engine, ob_post_fn fn, void *arg, int nowait) {

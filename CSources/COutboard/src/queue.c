@@ -7,7 +7,7 @@ int ob__queue_push(ob_engine *engine, ob_node *node) {
   do {
     if (OB_UNLIKELY(seen == OB__CLOSED)) {
 #ifndef OB_BREAK_CLOSED
-      /* Acquire: what the loop ran before it closed (ob__lane_append asks). */
+      /* Acquire: what the loop ran before it closed (lane.c, publish, asks). */
       (void)ob__load_acquire(&engine->head);
       return OB__PUSH_CLOSED;
 #endif

@@ -29,7 +29,9 @@
  *   POOLED -> RUNNING         pool thread     CAS, fails when DONE
  *   !DONE -> DONE|EARLY       cancel, expiry, CAS; the winner delivers
  *                             shutdown
- *   RUNNING -> CANCEL|NODE    cancel          CAS, pushes if NODE was clear
+ *                             (expiry alone once RUNNING)
+ *   RUNNING -> CANCEL|NODE    cancel,         CAS, pushes if NODE was clear
+ *                             shutdown
  *   RUNNING -> ANSWERED       completer       OR; found set: misuse
  *   -> DONE|NODE              completer       OR; finding DONE: too late
  *   NODE -> 0                 loop            AND, before it looks at the rest
@@ -72,7 +74,6 @@ enum {
 #define OB__FLAG_FULL (1u << 16) /* an ob__full */
 #define OB__FLAG_BLOCKED \
   (1u << 17)                       /* an ob_call: its caller watches the time */
-#define OB__FLAG_COPIED (1u << 18) /* input is our copy */
 #define OB__FLAG_BEHIND (1u << 20) /* bare: its slot says what runs first */
 #define OB__FLAG_LISTED (1u << 19) /* counted in its lane's listed */
 #define OB__FLAG_ALONE (1u << 21)  /* no ticket: the loop's alone */

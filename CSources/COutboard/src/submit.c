@@ -101,9 +101,8 @@ int ob__submit_full(ob_request **out, ob__lane *lane, const ob_call_opts *opts,
       ob__refuse(lane->engine, rc);
     }
   }
-  ob__count(rc == OB_OK ? &lane->n_submitted : &lane->n_refused, 1);
   *out = rc == OB_OK ? request : NULL;
-  return rc;
+  return ob__counted(lane, rc);
 }
 
 /* Whether nobody can ask about a submission once it is handed in. */
@@ -123,8 +122,7 @@ static int submit_alone(ob__lane *lane, const ob_call_opts *opts) {
     rc = ob__lane_append_call(lane, &item, opts->input, copied);
     if (OB_UNLIKELY(rc != OB_OK)) ob__refuse(lane->engine, rc);
   }
-  ob__count(rc == OB_OK ? &lane->n_submitted : &lane->n_refused, 1);
-  return rc;
+  return ob__counted(lane, rc);
 }
 
 int ob_submit(ob_ticket **out, ob_engine *engine, const ob_call_opts *opts) {
