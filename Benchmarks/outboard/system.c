@@ -62,7 +62,7 @@ static int call_with(void *ctx, int x, uint32_t flags) {
 }
 
 static int sync_call(void *ctx, int x) {
-  return call_with(ctx, x, OB_CALL_SYNC);
+  return call_with(ctx, x, OB_CALL_SYNC | OB_CALL_COPY);
 }
 
 static int offload(void *ctx, int x) {

@@ -124,6 +124,10 @@ enum ob_call_flags {
   OB_CALL_NOWAIT = 1u << 2,
   /* The input outlives the call: do not copy it. */
   OB_CALL_BORROW = 1u << 3,
+  /* The handler may get a copy of the input where it would get the input
+   * itself: it writes nothing there that the caller is to see. A small input
+   * (8 bytes) then travels with an ob_call. */
+  OB_CALL_COPY = 1u << 4,
 };
 
 typedef struct ob_call_opts {

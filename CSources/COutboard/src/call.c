@@ -50,16 +50,13 @@ static int call_inline(ob_engine *engine, const ob_call_opts *opts,
 static int call_bare(ob_engine *engine, ob__lane *lane,
                      const ob_call_opts *opts, ob_result *out) {
   ob_request request;
-  int rc = ob__room_take(lane, opts->flags & OB_CALL_NOWAIT, OB_FOREVER);
-  if (OB_UNLIKELY(rc != OB_OK)) return ob__counted(lane, rc);
-  ob__add_relaxed(&engine->callers, 1u); /* the push publishes it */
+  int rc;
   bare_init(&request, engine, opts);
   ob__bare_caller(&request) = lane->thread;
+  ob__bare_lane(&request) = lane;
   request.caller_cpu = ob__cpu();
-  ob__store_relaxed(&lane->held, UINT64_C(1));
   if (OB_UNLIKELY(!ob__lane_idle(lane))) {
     request.flags |= OB__FLAG_BEHIND;
-    ob__bare_lane(&request) = lane;
     ob__bare_tail(&request) = (size_t)lane->tail;
   }
   rc = ob__lane_push(lane, &request.node);
@@ -70,6 +67,20 @@ static int call_bare(ob_engine *engine, ob__lane *lane,
     *out = request.result;
     rc = request.status;
   }
+  return rc;
+}
+
+/* Without deadline, of a handler that answers before it returns. */
+static int call_sync(ob_engine *engine, ob__lane *lane,
+                     const ob_call_opts *opts, ob_result *out) {
+  int rc = ob__room_take(lane, opts->flags & OB_CALL_NOWAIT, OB_FOREVER);
+  if (OB_UNLIKELY(rc != OB_OK)) return ob__counted(lane, rc);
+  ob__add_relaxed(&engine->callers, 1u); /* the push publishes it */
+  ob__store_relaxed(&lane->held, UINT64_C(1));
+  if (ob__lane_idle(lane) && ob__box_call(engine, lane, opts, out, &rc))
+    ob__counted(lane, OB_OK);
+  else
+    rc = call_bare(engine, lane, opts, out);
   ob__sub_acq_rel(&engine->callers, 1u); /* the last touch of the engine */
   ob__store_relaxed(&lane->held, UINT64_C(0));
   return rc;
@@ -104,7 +115,7 @@ static int wait_full(ob_engine *engine, ob__lane *lane, ob_request *request,
 #ifdef OB_BREAK_DEADLINE
   deadline = OB_FOREVER; /* trust the loop to end it */
 #endif
-  if (!ob__spin_caller(engine, lane->thread, &request->state))
+  if (!ob__spin_caller(engine, lane->thread, ob__watch_done(request)))
     rc = ob__wait_request(request, deadline);
   if (rc == OB_ETIMEDOUT) ob__end_early(request, OB__END_TIMEOUT);
   ob__request_take(request, out);
@@ -141,7 +152,7 @@ static int call_across(ob_engine *engine, const ob_call_opts *opts,
   }
   if ((opts->flags & (OB_CALL_SYNC | OB_CALL_OFFLOAD)) == OB_CALL_SYNC &&
       opts->deadline_ns == OB_FOREVER && opts->destroy == NULL)
-    rc = call_bare(engine, lane, opts, out);
+    rc = call_sync(engine, lane, opts, out);
   else
     rc = call_full(engine, lane, opts, out, accepted);
   if (OB_UNLIKELY(on_other_loop)) ob__cycle_leave();

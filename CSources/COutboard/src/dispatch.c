@@ -133,13 +133,16 @@ void ob__bare_run(ob_node *node, int status) {
   ob_request *request = (ob_request *)node;
   ob_engine *engine = request->engine;
   ob__thread *caller;
+  ob__lane *lane;
   uint32_t old;
   if (OB_UNLIKELY(request->flags & OB__FLAG_BEHIND) &&
       !caught_up(engine, request))
     return;
   caller = ob__bare_caller(request);
+  lane = ob__bare_lane(request);
   request->result = ob_result_none();
   engine->caller_cpu = request->caller_cpu;
+  ob__note_caller(engine, lane);
   if (OB_LIKELY(status == OB_OK)) {
     if (OB_UNLIKELY(!run_handler(engine, request))) must_answer();
   } else {
@@ -147,6 +150,8 @@ void ob__bare_run(ob_node *node, int status) {
     ob__count(&engine->n_cancelled, 1);
   }
   ob__count(&engine->n_completed, 1);
+  if (OB_UNLIKELY(engine->streak >= OB__BOX_AFTER) && engine->box_lane != lane)
+    ob__box_open(engine, lane);
   /* The last touch: the caller's stack may be gone after it. Pairs with the
    * acquire load and the OR in wait.c. */
   old = ob__or_acq_rel(&request->state, OB__DONE);
@@ -296,6 +301,14 @@ static void leave_list(ob__full *full) {
     ob__store_release(&full->lane->unlisted, full->lane->unlisted + 1);
 }
 
+/* Where the caller is, for the spinning. */
+static void note_caller(const ob_request *request) {
+  ob_engine *engine = request->engine;
+  engine->caller_cpu = request->caller_cpu;
+  if (request->flags & OB__FLAG_BLOCKED)
+    ob__note_caller(engine, ob__full_of((ob_request *)request)->lane);
+}
+
 static void first_time(ob_request *request, int status) {
   ob_engine *engine = request->engine;
   ob__full *full = ob__full_of(request);
@@ -304,7 +317,7 @@ static void first_time(ob_request *request, int status) {
     finish(request);
     return;
   }
-  engine->caller_cpu = request->caller_cpu;
+  note_caller(request);
   full->started = full->deadline != OB_FOREVER ? ob__now() : 0;
   if (request->flags & OB_CALL_OFFLOAD) {
     int rc;
@@ -361,7 +374,7 @@ static int run_at_once(ob_request *request, int status) {
       !ob__cas_acq_rel(&request->state, &seen, OB__RUNNING))
     return 0;
   leave_list(full);
-  engine->caller_cpu = request->caller_cpu;
+  note_caller(request);
   if (!run_handler(engine, request)) must_answer();
   finish_inline(request);
   return 1;

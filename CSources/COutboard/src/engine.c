@@ -63,6 +63,8 @@ void ob__engine_reset(ob_engine *engine) {
   engine->credits = engine->opts.queue_limit;
   engine->id = ob__add_relaxed(&last_id, UINT64_C(1)) + 1;
   engine->loop_cpu = engine->caller_cpu = -1;
+  engine->streak = OB__ALONE;
+  engine->box_request.node.run = ob__box_run;
   engine->spin_credit = engine->wake_credit = 8;
   engine->poll_every = engine->poll_left = 1;
   engine->wake_fd = -1;

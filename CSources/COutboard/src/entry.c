@@ -49,8 +49,9 @@ int ob__enter(ob_engine *engine) {
   return OB_OK;
 }
 
-#define CALL_FLAGS \
-  (OB_CALL_SYNC | OB_CALL_OFFLOAD | OB_CALL_NOWAIT | OB_CALL_BORROW)
+#define CALL_FLAGS                                                    \
+  (OB_CALL_SYNC | OB_CALL_OFFLOAD | OB_CALL_NOWAIT | OB_CALL_BORROW | \
+   OB_CALL_COPY)
 
 int ob__check_opts(const ob_call_opts *opts, int submit) {
   if (OB_UNLIKELY(opts == NULL)) return ob__fail(OB_EINVAL, "opts is NULL");

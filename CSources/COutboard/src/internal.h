@@ -109,7 +109,8 @@ struct ob_engine {
   ob__waiter *room_list; /* room_lock */
 
   /* Loop thread only from here, but where a reader is named. */
-  alignas(OB_LINE) ob_node *ready; /* grabbed, in order */
+  alignas(OB_LINE) ob_request box_request; /* the call in the box */
+  ob_node *ready;                          /* grabbed, in order */
   ob_node *ready_tail;
   ob_request *current;        /* whose handler runs now */
   int current_answered;       /* it called ob_complete */
@@ -128,9 +129,16 @@ struct ob_engine {
   uint32_t freed_count;
   uint32_t poll_every; /* batches between looks at timers and I/O */
   uint32_t poll_left;
-  uint64_t poll_time;  /* last look, ns */
-  uint32_t poll_items; /* run since the last look */
-  int32_t caller_cpu;  /* of the last blocking caller */
+  uint64_t poll_time;               /* last look, ns */
+  uint32_t poll_items;              /* run since the last look */
+  int32_t caller_cpu;               /* of the last blocking caller */
+  const struct ob__lane *last_lane; /* its lane; NULL after a sleep */
+  uint32_t streak;                  /* blocking calls in a row from there */
+  /* The box that is open (box.c), or NULL; whose it is; the last call in it. */
+  struct ob__lane *box_lane;
+  ob__thread *box_thread;
+  uint32_t box_seen;
+  int box_taken; /* that one has not run yet */
   int32_t spin_credit;
   uint32_t spin_probe;
   int32_t wake_credit; /* whether it pays to wait for whom it woke */
@@ -283,6 +291,37 @@ static inline int ob__counted(struct ob__lane *lane, int rc) {
 /* post.c: without ob__enter */
 int ob__post_in(ob_engine *engine, ob_post_fn fn, void *arg, int nowait);
 
+/* box.c */
+/* Calls through this thread's box; 0: it is closed. */
+int ob__box_call(ob_engine *engine, struct ob__lane *lane,
+                 const ob_call_opts *opts, ob_result *out, int *status);
+int ob__box_full(const ob_engine *engine);
+/* The call in the box, once, or NULL. */
+ob_node *ob__box_take(ob_engine *engine);
+void ob__box_run(ob_node *node, int status);
+/* Opens the box of a thread that is blocked in a call. */
+void ob__box_open(ob_engine *engine, struct ob__lane *lane);
+/* 0: there is a call in it. */
+int ob__box_close(ob_engine *engine);
+
+/* How many calls in a row say that their caller is alone, and that a box pays.
+ */
+#define OB__ALONE 4u
+#define OB__BOX_AFTER 16u
+static inline int ob__alone(const ob_engine *engine) {
+  return engine->streak >= OB__ALONE;
+}
+/* A blocking call from there is about to run. */
+static inline void ob__note_caller(ob_engine *engine,
+                                   const struct ob__lane *lane) {
+  if (OB_LIKELY(engine->last_lane == lane)) {
+    engine->streak += engine->streak < OB__BOX_AFTER;
+  } else {
+    if (engine->last_lane != NULL) engine->streak = 0;
+    engine->last_lane = lane;
+  }
+}
+
 /* stop.c */
 /* Begins a cancelling stop and waits for it. */
 int ob__stop_now(ob_engine *engine, uint64_t patience_ns);
@@ -309,7 +348,15 @@ void ob__room_freed(ob_engine *engine);
 int ob__wake(ob_engine *engine);
 
 /* spin.c */
-int ob__spin_caller(ob_engine *engine, ob__thread *self, const uint32_t *state);
+/* What a caller waits for: (*word & mask) == value. */
+typedef struct ob__watch {
+  const uint32_t *word;
+  uint32_t mask, value;
+} ob__watch;
+static inline ob__watch ob__watch_done(const ob_request *request) {
+  return (ob__watch){&request->state, OB__DONE, OB__DONE};
+}
+int ob__spin_caller(ob_engine *engine, ob__thread *self, ob__watch watch);
 int ob__spin_loop(ob_engine *engine);
 
 /* wait.c */

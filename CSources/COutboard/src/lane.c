@@ -36,6 +36,7 @@ void ob__lane_init(ob__lane *lane) {
   lane->streak = 0;
   lane->room_quota = 0;
   lane->last_batch = 0;
+  lane->box.word = lane->box.state = 0;
 }
 
 /* Producer: one that the loop has drained, or a new one. */

@@ -64,6 +64,8 @@ static void on_prepare(uv_prepare_t *handle) {
   if (!engine->sleep_allowed) return;
   if (engine->ready == NULL && ob__queue_sleep(engine)) {
     ob__store_relaxed(&engine->loop_cpu, -1);
+    engine->last_lane = NULL; /* whoever comes first is taken to be alone */
+    engine->streak = OB__ALONE;
     ob__count(&engine->n_sleeps, 1);
   } else {
     uv_stop(&engine->uv); /* makes the poll a look */

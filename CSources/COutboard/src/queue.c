@@ -65,7 +65,7 @@ int ob__push_or_undo(ob__lane *lane, ob_node *node) {
   return rc;
 }
 
-ob_node *ob__queue_take(ob_engine *engine) {
+static ob_node *take_list(ob_engine *engine) {
   ob_node *node, *next, *first = NULL;
   node = ob__load_relaxed(&engine->head);
   if (OB__IS_TAG(node)) return NULL;
@@ -83,8 +83,22 @@ ob_node *ob__queue_take(ob_engine *engine) {
   return first;
 }
 
+/* The box was looked at first: what its caller knows of is in the list by then,
+ * and comes before it. */
+ob_node *ob__queue_take(ob_engine *engine) {
+  ob_node *boxed = ob__box_take(engine), *first = take_list(engine), *last;
+  if (OB_LIKELY(boxed == NULL)) return first;
+  boxed->next = NULL;
+  if (OB_LIKELY(first == NULL)) return boxed;
+  for (last = first; last->next != NULL; last = last->next) {
+  }
+  last->next = boxed;
+  return first;
+}
+
 int ob__queue_sleep(ob_engine *engine) {
   ob_node *seen = OB__EMPTY;
+  if (!ob__box_close(engine)) return 0;
 #ifdef OB_BREAK_SLEEP /* a look and a store, as two steps */
   if (!ob__queue_empty(engine)) return 0;
   ob__pause();
@@ -103,9 +117,10 @@ void ob__queue_awake(ob_engine *engine) {
 
 int ob__queue_close(ob_engine *engine) {
   ob_node *seen = OB__EMPTY;
-  return ob__cas_acq_rel(&engine->head, &seen, OB__CLOSED);
+  return ob__box_close(engine) &&
+         ob__cas_acq_rel(&engine->head, &seen, OB__CLOSED);
 }
 
 int ob__queue_empty(const ob_engine *engine) {
-  return OB__IS_TAG(ob__load_relaxed(&engine->head));
+  return OB__IS_TAG(ob__load_relaxed(&engine->head)) && !ob__box_full(engine);
 }

@@ -73,6 +73,28 @@ typedef struct ob__block {
   ob__entry entries[OB__BLOCK_ENTRIES];
 } ob__block;
 
+/* A caller's shortcut past the list: see box.c. Its two lines are written by
+ * one side each. */
+typedef struct ob__box {
+  /* Caller to loop. */
+  _Alignas(OB_LINE) uint32_t word; /* atomic: see box.c */
+  int32_t caller_cpu;
+  ob_handler handler;
+  void *user;
+  const char *name;
+  void *input;
+  uint32_t copied; /* the input is in copy */
+  uint32_t reserved;
+  size_t input_size;
+  unsigned char copy[8];
+
+  /* Loop to caller. */
+  _Alignas(OB_LINE) uint32_t state; /* atomic: number of the call answered, and
+                                       OB__WAITERS */
+  int32_t status;
+  ob_result result;
+} ob__box;
+
 enum { OB__LANE_IDLE, OB__LANE_QUEUED, OB__LANE_HELD };
 
 struct ob__thread;
@@ -117,13 +139,15 @@ typedef struct ob__lane {
   int in_ready;
   ob_request *returned; /* freed elsewhere, any thread by CAS */
   ob__block *spare;     /* drained blocks; taken whole by the producer */
+
+  ob__box box;
 } ob__lane;
 
 /* What a push found. */
 enum { OB__PUSH_CLOSED = -1, OB__PUSH_AWAKE = 0, OB__PUSH_ASLEEP = 1 };
 
 int ob__queue_push(ob_engine *engine, ob_node *node);
-/* The list in the order it was pushed, or NULL. Loop thread. */
+/* What is queued, in the order it came, or NULL. Loop thread. */
 ob_node *ob__queue_take(ob_engine *engine);
 /* 1: the loop may sleep; pushers will wake it. Loop thread. */
 int ob__queue_sleep(ob_engine *engine);

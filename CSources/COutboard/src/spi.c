@@ -1,4 +1,6 @@
 /* outboard_spi.h: what the Swift layer needs beyond the public contract. */
+#include <string.h>
+
 #include "internal.h"
 
 int ob_spi_push(ob_engine *engine, ob_node *node) {
@@ -33,7 +35,7 @@ int ob_spi_spin(ob_ticket *ticket) {
   if (!done && ob__load_relaxed(&engine->callers) == 0) {
     /* The executor, which the caller holds, keeps the engine. */
     ob__add_relaxed(&engine->callers, 1u);
-    done = ob__spin_caller(engine, self, &request->state);
+    done = ob__spin_caller(engine, self, ob__watch_done(request));
     ob__sub_acq_rel(&engine->callers, 1u);
   }
   self->spins = done ? self->spins + 1 : 0;
@@ -55,28 +57,24 @@ int ob_spi_timer_stop(ob_engine *engine, ob_timer *timer) {
 
 #ifdef OB_HAVE_SWIFTCALL
 
-typedef struct closure {
-  ob_spi_body body;
-  void *context;
-} closure;
-
 static void run_closure(ob_request *request, void *input, size_t size,
                         void *user) {
-  closure *call = input;
+  ob_spi_body body;
   (void)size;
-  (void)user;
-  call->body(call->context);
+  memcpy(&body, &user, sizeof body);
+  body(input);
   ob_complete(request, OB_OK, ob_result_none());
 }
 
 __attribute__((swiftcall)) int ob_spi_call_closure(ob_engine *engine,
                                                    ob_spi_body body,
                                                    void *context) {
-  closure call = {body, context};
   ob_call_opts opts = OB_CALL_OPTS_INIT;
   opts.handler = run_closure;
   opts.name = "callAndWait";
-  opts.input = &call;
+  /* The two words themselves: both travel with the call. */
+  memcpy(&opts.user, &body, sizeof body);
+  opts.input = context;
   opts.flags = OB_CALL_SYNC;
   return ob_call(engine, &opts, NULL);
 }

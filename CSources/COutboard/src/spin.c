@@ -13,7 +13,8 @@
 #include "internal.h"
 
 #define YIELDS 20           /* before parking */
-#define PAUSES 16           /* between looks at the clock */
+#define PAUSES 32           /* between looks at the clock */
+#define LOOKS 8             /* between pauses, each as long as several */
 #define SLOW_YIELD 250000u  /* ns: somebody else had the CPU */
 #define SLOW_WEIGHT 8       /* a slow yield counts so much */
 #define SLOW_LIMIT 16       /* from here yielding is banned */
@@ -65,19 +66,20 @@ static int may(int32_t balance, uint32_t *probe) {
   return balance > 0 || ++*probe % PROBE_EVERY == 0;
 }
 
-static int is_done(const uint32_t *state) {
-  /* Acquire: pairs with the RMW that sets DONE. */
-  return (ob__load_acquire(state) & OB__DONE) != 0;
+static int is_done(ob__watch watch) {
+  /* Acquire: pairs with the RMW that says so. */
+  return (ob__load_acquire(watch.word) & watch.mask) == watch.value;
 }
 
-/* 1 when DONE was seen while pausing. */
-static int pause_done(const uint32_t *state) {
-  int i;
+/* 1 when the end was seen while pausing. */
+static int pause_done(ob__watch watch) {
+  int i, look;
   for (i = 0; i < PAUSES; i++) {
-    if (is_done(state)) return 1;
+    for (look = 0; look < LOOKS; look++)
+      if (is_done(watch)) return 1;
     ob__pause();
   }
-  return is_done(state);
+  return is_done(watch);
 }
 
 /* How long a caller pauses for its answer before it yields. Up to what parking
@@ -99,18 +101,17 @@ static void caller_learns(const ob_engine *engine, ob__thread *self,
   }
 }
 
-int ob__spin_caller(ob_engine *engine, ob__thread *self,
-                    const uint32_t *state) {
+int ob__spin_caller(ob_engine *engine, ob__thread *self, ob__watch watch) {
   uint64_t begin = 0, took = 0, patience;
   int cpu = ob__cpu(), yields = YIELDS, spun = 0;
-  if (engine->opts.spin_ns == 0) return is_done(state);
+  if (engine->opts.spin_ns == 0) return is_done(watch);
   patience = caller_patience(engine, self);
-  while (!is_done(state)) {
+  while (!is_done(watch)) {
     if (took <= patience && patience > 0 &&
         ob__load_relaxed(&engine->callers) <= 1 &&
         ob__load_relaxed(&engine->loop_cpu) != cpu) {
       spun = 1;
-      if (pause_done(state)) break;
+      if (pause_done(watch)) break;
       if (begin == 0)
         begin = ob__now();
       else
@@ -121,16 +122,17 @@ int ob__spin_caller(ob_engine *engine, ob__thread *self,
     cpu = ob__cpu();
   }
   if (spun) caller_learns(engine, self, patience, took);
-  return is_done(state);
+  return is_done(watch);
 }
 
 /* 1 when something was pushed while pausing. */
 static int pause_queue(ob_engine *engine) {
-  int i;
+  int i, look;
   for (i = 0; i < PAUSES; i++) {
     /* To own it, since a look that finds something takes it. */
-    ob__prefetch_write(&engine->head);
-    if (!ob__queue_empty(engine)) return 1;
+    if (engine->box_lane == NULL) ob__prefetch_write(&engine->head);
+    for (look = 0; look < LOOKS; look++)
+      if (!ob__queue_empty(engine)) return 1;
     ob__pause();
   }
   return !ob__queue_empty(engine);
@@ -146,7 +148,7 @@ static void publish_cpu(ob_engine *engine, int32_t cpu) {
  * ever, each missing the other by a few microseconds. */
 static uint64_t loop_patience(ob_engine *engine) {
   if (engine->opts.spin_ns == 0) return 0;
-  if (engine->woke && ob__load_relaxed(&engine->callers) <= 1 &&
+  if (engine->woke && ob__alone(engine) &&
       may(engine->wake_credit, &engine->wake_probe))
     return WAKE_NS;
   if (may(engine->spin_credit, &engine->spin_probe))
@@ -161,8 +163,7 @@ int ob__spin_loop(ob_engine *engine) {
   patience = loop_patience(engine);
   if (patience == 0) return !ob__queue_empty(engine);
   while (!(found = !ob__queue_empty(engine))) {
-    if (!spent && engine->caller_cpu != cpu &&
-        ob__load_relaxed(&engine->callers) <= 1) {
+    if (!spent && engine->caller_cpu != cpu && ob__alone(engine)) {
       if ((found = pause_queue(engine))) break;
       now = ob__now();
       if (begin == 0)

@@ -69,7 +69,7 @@ static void lane_orphan(ob__lane *lane) {
   if (lane->engine->fork_word != ob__fork_word()) return;
   /* A lane that ever held an entry may still be in the loop's hands, however
    * idle it looks: the loop gives it back. */
-  if (lane->tail != 0 ||
+  if (lane->tail != 0 || ob__load_acquire(&lane->box.word) != 0 ||
       ob__load_relaxed(&lane->listed) != ob__load_acquire(&lane->unlisted))
     rc = ob__lane_append(lane, lane_last, lane);
   if (rc == OB_ESHUTDOWN) lane_retire_locked(lane);
@@ -227,6 +227,7 @@ static void lane_retire_locked(ob__lane *lane) {
 }
 
 void ob__lane_retire(ob__lane *lane) {
+  if (lane->engine->box_lane == lane) ob__box_close(lane->engine);
   ob__registry_lock();
   /* The ending thread appends and schedules under the lock: seen again here, a
    * lane that it has queued is not given away; its next run comes back. */

@@ -25,7 +25,7 @@ static int is_done(const ob_request *request) {
 
 void ob__wait_bare(ob_request *request, ob__thread *self) {
   uint32_t old;
-  if (ob__spin_caller(request->engine, self, &request->state)) return;
+  if (ob__spin_caller(request->engine, self, ob__watch_done(request))) return;
   ob__block_begin(self);
   /* Pairs with the OR in ob__bare_run: one of the two sees the other. */
   old = ob__or_acq_rel(&request->state, OB__WAITERS);
