@@ -8,7 +8,7 @@ internal import COutboard
   internal import Darwin
 #endif
 
-/// The request whose synchronous body the current thread runs.
+/// The request, or hop, whose synchronous body the current thread runs.
 enum CurrentRequest {
   private static let key: pthread_key_t = {
     var key = pthread_key_t()
@@ -18,8 +18,24 @@ enum CurrentRequest {
 
   /// Whether its answer is no longer wanted; false when there is none.
   static var isCancelled: Bool {
-    guard let request = unsafe pthread_getspecific(key) else { return false }
-    return unsafe ob_request_cancelled(OpaquePointer(request)) != 0
+    let word = unsafe UInt(bitPattern: pthread_getspecific(key))
+    if word & hopTag != 0 {
+      let hop = unsafe UnsafePointer<ob_hop>(bitPattern: word & ~hopTag)
+      return unsafe ob_spi_hop_cancelled(hop) != 0
+    }
+    guard let request = unsafe OpaquePointer(bitPattern: word) else { return false }
+    return unsafe ob_request_cancelled(request) != 0
+  }
+
+  /// Tells a hop from a request in the thread's word.
+  private static let hopTag: UInt = 1
+
+  /// - Returns: What was around this hop, for `leave`.
+  static func enter(_ hop: UnsafePointer<ob_hop>) -> UnsafeMutableRawPointer? {
+    let outer = unsafe pthread_getspecific(key)
+    unsafe pthread_setspecific(
+      key, UnsafeMutableRawPointer(bitPattern: UInt(bitPattern: hop) | hopTag))
+    return unsafe outer
   }
 
   /// - Returns: The request around this one, for `leave`.

@@ -45,6 +45,10 @@ public struct Deadline: Sendable, Hashable {
     .after(.milliseconds(milliseconds))
   }
 
+  var isNever: Bool {
+    if case .never = kind { true } else { false }
+  }
+
   /// The time that remains if a call were made now; nil for one that never expires.
   public var remaining: Duration? {
     switch kind {

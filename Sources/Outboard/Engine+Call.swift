@@ -19,9 +19,10 @@ extension Engine {
     name: StaticString = #function, _ body: @escaping @Sendable () throws -> R
   ) async throws(EngineError) -> R {
     if isOnLoop { return try runInline(deadline, body) }
-    return try await SyncCall(body).outcome(
-      on: executor,
-      CallOptions(place: .loop, expiry: deadline.expiry, whenFull: whenFull, name: name))
+    let options = CallOptions(
+      place: .loop, expiry: deadline.expiry, whenFull: whenFull, name: name)
+    guard deadline.isNever else { return try await SyncCall(body).outcome(on: executor, options) }
+    return try await HopCall(body, options).outcome(on: executor)
   }
 
   /// Runs an asynchronous body, every step of it on the loop thread, and awaits its result.
@@ -43,7 +44,7 @@ extension Engine {
     deadline: Deadline = .never, whenFull: QueueFullPolicy = .wait,
     name: StaticString = #function, _ body: @escaping @Sendable () async throws -> R
   ) async throws(EngineError) -> R {
-    if isOnLoop, deadline == .never { return try await runInline(body) }
+    if isOnLoop, deadline.isNever { return try await runInline(body) }
     return try await AsyncCall(body).outcome(
       on: executor,
       CallOptions(place: .loopLater, expiry: deadline.expiry, whenFull: whenFull, name: name))
@@ -57,7 +58,7 @@ extension Engine {
 
   /// Runs a body on the loop thread, which the caller is on.
   func runInline<R>(_ deadline: Deadline, _ body: () throws -> R) throws(EngineError) -> R {
-    if deadline.remaining == .zero { throw .timedOut(nil) }
+    if !deadline.isNever, deadline.remaining == .zero { throw .timedOut(nil) }
     if Task.isCancelled { throw .cancelled }
     do { return try body() } catch { throw EngineError(ofBody: error) }
   }

@@ -39,15 +39,21 @@ static void on_fire(ob_timer *timer, int status);
 
 static void arm(model *m, model_timer *t) {
   uint64_t away = random_distance(&m->seed), due, base = m->wheel.base_ns;
+  int fresh = test_random(&m->seed) % 2 == 0; /* settled before time goes on */
   due = away > OB_FOREVER - m->now ? OB_FOREVER : m->now + away;
-  if (test_random(&m->seed) % 16 == 0) due = m->now - m->now % S; /* past */
+  if (!fresh && test_random(&m->seed) % 16 == 0)
+    due = m->now - m->now % S; /* past */
   if (!t->armed) m->armed++;
   t->armed = 1;
+  uint64_t elapsed = fresh ? (m->now - base) / MS : m->wheel.elapsed;
   t->tick = due <= base ? 0 : (due - base - 1) / MS + 1;
-  if (t->tick <= m->wheel.elapsed) t->tick = m->wheel.elapsed + 1;
-  t->timer.due_ns = due;
+  if (t->tick <= elapsed) t->tick = elapsed + 1;
   t->timer.fire = on_fire;
-  ob__wheel_add(&m->wheel, &t->timer);
+  t->timer.due_ns = fresh ? away : due;
+  if (fresh)
+    ob__wheel_add_fresh(&m->wheel, &t->timer);
+  else
+    ob__wheel_add(&m->wheel, &t->timer);
   CHECK(t->timer.slot != 0);
 }
 
@@ -126,6 +132,7 @@ static void advance(model *m, uint64_t to) {
   m->target = (to - m->wheel.base_ns) / MS;
   m->last_tick = 0;
   ob__wheel_advance(&m->wheel, to);
+  ob__wheel_settle(&m->wheel, to);
   check_model(m);
 }
 
@@ -143,7 +150,9 @@ static void run_model(model *m, int steps) {
     uint64_t kind = test_random(&m->seed) % 8, next;
     if (kind < 3) arm(m, pick(m));
     if (kind == 3) disarm(m, pick(m));
+    if (kind != 3) ob__wheel_settle(&m->wheel, m->now);
     if (kind == 4 || kind == 5) advance(m, m->now + random_step(m));
+    if (m->wheel.fresh != NULL) continue;
     next = ob__wheel_next(&m->wheel);
     if (kind == 6 && next < OB_FOREVER / 2 && next > m->now) advance(m, next);
     if (m->now > OB_FOREVER / 4) break; /* 146 years */

@@ -22,6 +22,42 @@ OB_API int ob_spi_push(ob_engine *engine, ob_node *node);
  * also time to let others have the thread. Not on its loop thread. */
 OB_API int ob_spi_spin(ob_ticket *ticket);
 
+/* A synchronous body that a task awaits, in the caller's memory: body runs on
+ * the loop, unless cancelled before. resume, at most once, on the loop thread:
+ * tells an awaiter that has stopped watching. release, last: the loop is
+ * through with the hop. */
+typedef struct ob_hop {
+  ob_node node;   /* private, as what follows */
+  uint32_t state; /* atomic */
+  int32_t status; /* loop, before the end */
+  ob_engine *engine;
+  struct ob__lane *lane;
+  int32_t caller_cpu;
+  uint32_t reserved;
+  const char *name; /* for stop's report, or NULL; as what follows, set first */
+  void *owner;
+  void (*body)(struct ob_hop *hop);
+  void (*resume)(struct ob_hop *hop);
+  void (*release)(struct ob_hop *hop);
+} ob_hop;
+
+/* Before first use; the memory is zeroed. */
+OB_API void ob_spi_hop_init(ob_hop *hop);
+/* OB_OK, then watch it; or refused, with nothing to come (OB_EAGAIN: no room;
+ * may be submitted again). OB_ECANCELED after a cancel. Any thread but the
+ * loop's. */
+OB_API int ob_spi_hop_submit(ob_engine *engine, ob_hop *hop);
+/* Once after a submission that was accepted: waits as ob_spi_spin does. 0:
+ * resume will be called; 1: it has ended; 2: as there. */
+OB_API int ob_spi_hop_watch(ob_engine *engine, ob_hop *hop);
+/* Any thread, at any time before the release. 1: ended by this, the caller
+ * resumes the awaiter. */
+OB_API int ob_spi_hop_cancel(ob_hop *hop);
+/* Whether a body that runs should end. */
+OB_API int ob_spi_hop_cancelled(const ob_hop *hop);
+/* How it ended: OB_OK, OB_ECANCELED, OB_ESHUTDOWN. */
+OB_API int ob_spi_hop_status(const ob_hop *hop);
+
 /* A word for the Swift layer. Set before the engine is shared with another
  * thread. current: that of the engine whose loop thread this is, or NULL. */
 OB_API void ob_spi_set_context(ob_engine *engine, void *context);

@@ -11,7 +11,7 @@ static int report_boot(ob_engine *engine, int uv_status) {
   engine->boot_status = uv_status == 0           ? OB_OK
                         : uv_status == UV_ENOMEM ? OB_ENOMEM
                                                  : OB_ESYSTEM;
-  engine->life = uv_status == 0 ? OB__ALIVE : OB__FAILED;
+  ob__store_relaxed(&engine->life, uv_status == 0 ? OB__ALIVE : OB__FAILED);
   pthread_cond_broadcast(&engine->life_cond);
   pthread_mutex_unlock(&engine->life_mutex);
   return uv_status;
@@ -27,13 +27,14 @@ void *ob__loop_thread(void *arg) {
     ob__loop_enter(NULL);
     return NULL;
   }
+  ob__spin_loop(engine);
   ob__loop_run(engine);
   ob__loop_close(engine);
   ob__offload_stop(engine);
   ob__freed_flush(engine); /* after the last callback */
   ob__loop_enter(NULL);
   pthread_mutex_lock(&engine->life_mutex);
-  engine->life = OB__EXITED;
+  ob__store_relaxed(&engine->life, OB__EXITED);
   self_free = engine->self_free;
   pthread_cond_broadcast(&engine->life_cond);
   pthread_mutex_unlock(&engine->life_mutex);

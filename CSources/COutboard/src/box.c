@@ -95,7 +95,12 @@ ob_node *ob__box_take(ob_engine *engine) {
   engine->box_seen = next_number(engine->box_seen);
   engine->box_taken = 1;
   ob__prefetch_write(&box->state); /* for the answer */
-  if (!box->copied && box->input_size > 0) __builtin_prefetch(box->input);
+  /* What the handler will look at, and write to if it is a closure's context;
+   * harmless if it is no address. */
+  if (!box->copied) {
+    ob__prefetch_write(box->input);
+    ob__prefetch_write((char *)box->input + 64);
+  }
   return &engine->box_request.node;
 }
 
@@ -163,7 +168,6 @@ void ob__box_run(ob_node *node, int status) {
   box->result = request->result;
   /* The last touch of the call. Pairs with the acquire loads and the OR in
    * await. */
-  old =
-      ob__xchg_acq_rel(&box->state, engine->box_seen << NUMBER_SHIFT);
+  old = ob__xchg_acq_rel(&box->state, engine->box_seen << NUMBER_SHIFT);
   if (old & OB__WAITERS) ob__wake_later(engine, &caller->parker);
 }

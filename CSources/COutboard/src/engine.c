@@ -179,6 +179,7 @@ static void pin_image(void) {
 /* Waits until the loop thread has set itself up. */
 static int await_boot(ob_engine *engine) {
   int rc;
+  ob__yield_while(engine, &engine->life, OB__BOOTING);
   pthread_mutex_lock(&engine->life_mutex);
   while (engine->life == OB__BOOTING)
     ob__cond_wait(&engine->life_cond, &engine->life_mutex, OB_FOREVER);
@@ -201,6 +202,8 @@ int ob__engine_boot(ob_engine *engine) {
                     strerror(errno));
   rc = ob__offload_start(engine);
   if (rc != OB_OK) return rc;
+  engine->caller_cpu = ob__cpu(); /* whose first call is expected */
+  engine->woke = 1;
   rc = ob__thread_create(&engine->thread, engine->opts.stack_size,
                          ob__loop_thread, engine);
   if (rc != 0)

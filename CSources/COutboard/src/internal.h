@@ -358,6 +358,10 @@ static inline ob__watch ob__watch_done(const ob_request *request) {
 }
 int ob__spin_caller(ob_engine *engine, ob__thread *self, ob__watch watch);
 int ob__spin_loop(ob_engine *engine);
+/* spi.c: as ob_spi_spin. */
+int ob__spin_awaiter(ob_engine *engine, ob__watch watch);
+/* Yields for about as long as a sleep and a wake-up take, at most. */
+void ob__yield_while(ob_engine *engine, const int *word, int value);
 
 /* wait.c */
 void ob__block_begin(ob__thread *self);

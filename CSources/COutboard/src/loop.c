@@ -60,6 +60,7 @@ static void set_timer(ob_engine *engine) {
 /* The last thing before epoll_wait. */
 static void on_prepare(uv_prepare_t *handle) {
   ob_engine *engine = handle->data;
+  if (engine->wheel.fresh != NULL) ob__wheel_settle(&engine->wheel, ob__now());
   set_timer(engine);
   if (!engine->sleep_allowed) return;
   if (engine->ready == NULL && ob__queue_sleep(engine)) {

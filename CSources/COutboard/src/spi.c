@@ -26,16 +26,14 @@ uint64_t ob_spi_now(void) {
 /* Calls in a row without a suspension, which would let other tasks run. */
 #define SPINS_IN_A_ROW 8
 
-int ob_spi_spin(ob_ticket *ticket) {
-  ob_request *request = (ob_request *)ticket;
-  ob_engine *engine = request->engine;
+int ob__spin_awaiter(ob_engine *engine, ob__watch watch) {
   ob__thread *self = ob__thread_self();
-  int done = (ob__load_acquire(&request->state) & OB__DONE) != 0;
+  int done = (ob__load_acquire(watch.word) & watch.mask) == watch.value;
   if (self == NULL) return done;
   if (!done && ob__load_relaxed(&engine->callers) == 0) {
     /* The executor, which the caller holds, keeps the engine. */
     ob__add_relaxed(&engine->callers, 1u);
-    done = ob__spin_caller(engine, self, ob__watch_done(request));
+    done = ob__spin_caller(engine, self, watch);
     ob__sub_acq_rel(&engine->callers, 1u);
   }
   self->spins = done ? self->spins + 1 : 0;
@@ -44,10 +42,15 @@ int ob_spi_spin(ob_ticket *ticket) {
   return 2;
 }
 
+int ob_spi_spin(ob_ticket *ticket) {
+  ob_request *request = (ob_request *)ticket;
+  return ob__spin_awaiter(request->engine, ob__watch_done(request));
+}
+
 void ob_spi_timer_start(ob_engine *engine, ob_timer *timer, uint64_t after_ns) {
   ob__assert_loop(engine, "ob_spi_timer_start");
-  timer->due_ns = ob__deadline(after_ns);
-  ob__wheel_add(&engine->wheel, timer);
+  timer->due_ns = after_ns;
+  ob__wheel_add_fresh(&engine->wheel, timer);
 }
 
 int ob_spi_timer_stop(ob_engine *engine, ob_timer *timer) {

@@ -55,6 +55,14 @@ static int yield_once(ob__yield *guard) {
   return 1;
 }
 
+void ob__yield_while(ob_engine *engine, const int *word, int value) {
+  uint64_t limit;
+  if (engine->opts.spin_ns == 0) return;
+  limit = ob__now() + WAKE_NS;
+  while (ob__load_relaxed(word) == value && ob__now() < limit)
+    if (!yield_once(&engine->yield)) return;
+}
+
 static void credit(int32_t *balance, int paid) {
   if (paid)
     *balance += *balance < CREDIT_MAX;

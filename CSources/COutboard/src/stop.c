@@ -13,10 +13,16 @@
  *
  * The join is bounded by a deadline, at which the stopper says what still runs.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
+
+#define SOON_NS 100000u
 
 /* --- On the loop ------------------------------------------------------------
  */
@@ -150,6 +156,18 @@ static int report(ob_engine *engine) {
                   used > 0 ? text : "its start or stop hook");
 }
 
+/* A thread that is about to return: sooner than a sleep and a wake-up take. */
+static void join(const ob_engine *engine) {
+#ifdef __linux__
+  uint64_t limit = ob__now() + (engine->opts.spin_ns > 0 ? SOON_NS : 0);
+  while (ob__now() < limit) {
+    if (pthread_tryjoin_np(engine->thread, NULL) == 0) return;
+    sched_yield();
+  }
+#endif
+  pthread_join(engine->thread, NULL);
+}
+
 /* Under life_mutex: waits for the loop's end, then one caller joins. */
 static int await_end(ob_engine *engine, uint64_t deadline) {
   while (engine->life != OB__EXITED || engine->joined == 1)
@@ -159,7 +177,7 @@ static int await_end(ob_engine *engine, uint64_t deadline) {
   if (engine->joined == 2) return OB_OK;
   engine->joined = 1;
   pthread_mutex_unlock(&engine->life_mutex);
-  pthread_join(engine->thread, NULL); /* about to return */
+  join(engine);
   pthread_mutex_lock(&engine->life_mutex);
   engine->joined = 2;
   pthread_cond_broadcast(&engine->life_cond);
@@ -189,6 +207,7 @@ static int wait_stopped(ob_engine *engine, uint64_t deadline_ns) {
     if (rc != OB_OK) return rc;
   }
   if (self != NULL) ob__block_begin(self);
+  if (deadline_ns > SOON_NS) ob__yield_while(engine, &engine->life, OB__ALIVE);
   pthread_mutex_lock(&engine->life_mutex);
   rc = await_end(engine, deadline);
   pthread_mutex_unlock(&engine->life_mutex);

@@ -13,6 +13,7 @@
 #define MAX_TICKS ((UINT64_C(1) << (BITS * OB__WHEEL_LEVELS)) - 1)
 /* timer->slot: 0 idle, else 1 + level * 64 + slot, or: */
 #define SLOT_FIRING UINT32_C(0xffff)
+#define SLOT_FRESH UINT32_C(0xfffe)
 
 void ob__wheel_init(ob__wheel *wheel, uint64_t now) {
   *wheel = (ob__wheel){0};
@@ -58,11 +59,41 @@ void ob__wheel_add(ob__wheel *wheel, ob_timer *timer) {
   wheel->count++;
 }
 
+void ob__wheel_add_fresh(ob__wheel *wheel, ob_timer *timer) {
+  if (timer->slot != 0) ob__wheel_remove(wheel, timer);
+  if (wheel->fresh == NULL) wheel->fresh_first = timer;
+  link_to(&wheel->fresh, timer);
+  timer->slot = SLOT_FRESH;
+  wheel->count++;
+}
+
+static void unlink_fresh(ob__wheel *wheel, ob_timer *timer) {
+  if (wheel->fresh_first == timer) wheel->fresh_first = timer->prev;
+  unlink_from(&wheel->fresh, timer);
+}
+
+void ob__wheel_settle(ob__wheel *wheel, uint64_t now) {
+  ob_timer *timer;
+  while (wheel->fresh != NULL) {
+    timer = wheel->fresh_first; /* in the order they were armed */
+    unlink_fresh(wheel, timer);
+    timer->slot = 0;
+    wheel->count--;
+    timer->due_ns =
+        timer->due_ns < OB_FOREVER - now ? now + timer->due_ns : OB_FOREVER;
+    ob__wheel_add(wheel, timer);
+  }
+}
+
 int ob__wheel_remove(ob__wheel *wheel, ob_timer *timer) {
   uint32_t at = timer->slot, level, slot;
   if (at == 0) return 0;
   timer->slot = 0;
   wheel->count--;
+  if (at == SLOT_FRESH) {
+    unlink_fresh(wheel, timer);
+    return 1;
+  }
   if (at == SLOT_FIRING) {
     unlink_from(&wheel->firing, timer);
     return 1;
@@ -149,6 +180,7 @@ void ob__wheel_flush(ob__wheel *wheel, int status) {
   uint32_t level, slot;
   uint64_t tick;
   while (wheel->count > 0) {
+    if (wheel->fresh != NULL) ob__wheel_settle(wheel, ob__now());
     if (next_slot(wheel, &level, &slot, &tick)) {
       ob_timer *timer = wheel->slots[level][slot];
       while (timer != NULL) {

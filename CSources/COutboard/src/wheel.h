@@ -16,11 +16,19 @@ typedef struct ob__wheel {
   uint64_t occupied[OB__WHEEL_LEVELS];
   ob_timer *slots[OB__WHEEL_LEVELS][OB__WHEEL_SLOTS];
   ob_timer *firing; /* taken from their slots, about to fire */
+  /* Armed since the clock was read last, newest first, and the oldest; due_ns
+   * is still relative. */
+  ob_timer *fresh, *fresh_first;
 } ob__wheel;
 
 void ob__wheel_init(ob__wheel *wheel, uint64_t now);
 /* Arms for the absolute time timer->due_ns. */
 void ob__wheel_add(ob__wheel *wheel, ob_timer *timer);
+/* Arms for timer->due_ns from the next look at the clock: most timers guard
+ * something that ends before that, and then cost neither clock nor slot. */
+void ob__wheel_add_fresh(ob__wheel *wheel, ob_timer *timer);
+/* That look, before ob__wheel_next. */
+void ob__wheel_settle(ob__wheel *wheel, uint64_t now);
 int ob__wheel_remove(ob__wheel *wheel, ob_timer *timer);
 /* Fires all that is due at now. fire may arm and disarm timers. */
 void ob__wheel_advance(ob__wheel *wheel, uint64_t now);

@@ -1,0 +1,130 @@
+/* More of outboard_spi.h: hops, the leanest way from a Swift task to the loop
+ * and back. No ticket, no deadline, no callback: one state word, two owners.
+ *
+ *   BEGUN      the body has been started      loop, CAS, fails when DONE
+ *   CANCEL     cancellation was asked for     any thread, OR
+ *   DONE       the outcome is decided         loop, or cancel while not BEGUN
+ *   WATCHED    the awaiter looks at the word and resumes itself; set at first
+ *
+ * Whoever sets DONE without finding WATCHED resumes the awaiter; there is
+ * exactly one such. An awaiter that stops looking clears WATCHED by a
+ * read-modify-write: if it finds DONE there, it resumes itself. So a hop that
+ * is cancelled before it is submitted, or refused, is its awaiter's alone. */
+#include "internal.h"
+
+#define BEGUN 0x1u
+#define CANCEL 0x2u
+#define DONE 0x4u
+#define WATCHED 0x8u
+
+/* What stop's report shows, with the name. */
+static void hop_body(ob_request *request, void *input, size_t size,
+                     void *user) {
+  (void)request, (void)input, (void)size, (void)user;
+}
+
+/* Sets DONE and resumes, if nobody has; the awaiter may end the hop at once. */
+static void end(ob_hop *hop) {
+  uint32_t old = ob__or_acq_rel(&hop->state, DONE);
+  if (!(old & WATCHED)) hop->resume(hop);
+}
+
+static void run_body(ob_engine *engine, ob_hop *hop) {
+  const char *outer_name = engine->current_name;
+  ob_handler outer_handler = engine->current_handler;
+  ob__store_relaxed(&engine->current_name, hop->name);
+  ob__store_relaxed(&engine->current_handler, hop_body);
+  hop->body(hop);
+  ob__exit_check(engine);
+  ob__store_relaxed(&engine->current_name, outer_name);
+  ob__store_relaxed(&engine->current_handler, outer_handler);
+}
+
+/* Loop thread. Whoever cancelled has resumed the awaiter; the hop itself stays
+ * until the loop lets go. */
+static void hop_run(ob_node *node, int status) {
+  ob_hop *hop = (ob_hop *)node;
+  ob_engine *engine = hop->engine;
+  ob__lane *lane = hop->lane;
+  uint32_t old = ob__load_acquire(&hop->state);
+  if (lane != NULL) /* not queued any more: room for its producer */
+    ob__store_release(&lane->unlisted, lane->unlisted + 1);
+  while (!(old & DONE) &&
+         !ob__cas_weak_acq_rel(&hop->state, &old, old | BEGUN)) {
+  }
+  /* An entry of a lane is counted there, as a post. */
+  if (lane != NULL) ob__count(&engine->n_completed, 1);
+  if ((old & DONE) || (lane != NULL && status != OB_OK))
+    ob__count(&engine->n_cancelled, 1);
+  if (!(old & DONE)) {
+    engine->caller_cpu = hop->caller_cpu;
+    hop->status = status;
+    if (status == OB_OK) run_body(engine, hop);
+    end(hop);
+  }
+  hop->release(hop);
+}
+
+static void hop_entry(void *hop, int status) {
+  hop_run(hop, status);
+}
+
+static int push(ob__lane *lane, ob_hop *hop) {
+  int rc;
+  hop->lane = NULL;
+  if (!ob__lane_idle(lane)) return ob__lane_append(lane, hop_entry, hop);
+  hop->lane = lane;
+  ob__store_relaxed(&lane->listed, lane->listed + 1);
+  rc = ob__lane_push(lane, &hop->node);
+  if (rc != OB_OK) ob__store_relaxed(&lane->listed, lane->listed - 1);
+  return rc;
+}
+
+void ob_spi_hop_init(ob_hop *hop) {
+  hop->node.run = hop_run;
+  hop->state = WATCHED;
+}
+
+int ob_spi_hop_submit(ob_engine *engine, ob_hop *hop) {
+  ob__lane *lane;
+  int rc = ob__enter(engine);
+  if (rc != OB_OK) return rc;
+  lane = ob__lane_get(engine);
+  if (OB_UNLIKELY(lane == NULL))
+    return ob__fail(OB_ENOMEM, "no memory for this thread's lane");
+  if (ob__load_acquire(&hop->state) & DONE)
+    return ob__fail(OB_ECANCELED, "cancelled before it was submitted");
+  hop->engine = engine;
+  hop->caller_cpu = ob__cpu();
+  rc = ob__room_take(lane, 1, OB_FOREVER);
+  if (rc == OB_OK) {
+    rc = push(lane, hop);
+    if (OB_UNLIKELY(rc != OB_OK)) ob__refuse(engine, rc);
+  }
+  return ob__counted(lane, rc);
+}
+
+int ob_spi_hop_watch(ob_engine *engine, ob_hop *hop) {
+  ob__watch watch = {&hop->state, DONE, DONE};
+  int found = ob__spin_awaiter(engine, watch);
+  if (ob__and_acq_rel(&hop->state, ~WATCHED) & DONE) return found > 1 ? 2 : 1;
+  return 0;
+}
+
+int ob_spi_hop_status(const ob_hop *hop) {
+  return ob__load_acquire(&hop->state) & BEGUN ? hop->status : OB_ECANCELED;
+}
+
+int ob_spi_hop_cancel(ob_hop *hop) {
+  uint32_t old = ob__or_acq_rel(&hop->state, CANCEL), state;
+  do {
+    if (old & (BEGUN | DONE)) return 0;
+    state = old | CANCEL | DONE;
+  } while (!ob__cas_weak_acq_rel(&hop->state, &old, state));
+  return !(old & WATCHED);
+}
+
+int ob_spi_hop_cancelled(const ob_hop *hop) {
+  return (ob__load_acquire(&hop->state) & CANCEL) != 0 ||
+         ob__load_relaxed(&hop->engine->gate) == OB__STOP_CANCEL;
+}
