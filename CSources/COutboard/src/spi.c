@@ -23,8 +23,17 @@ uint64_t ob_spi_now(void) {
   return ob__now();
 }
 
-/* Calls in a row without a suspension, which would let other tasks run. */
-#define SPINS_IN_A_ROW 8
+/* Calls in a row without a suspension, which would let other tasks run: while
+ * this thread has others under way, and while it seems to have none. Each yield
+ * costs the pool a wake-up of another thread. */
+#define SPINS_AMONG_OTHERS 8
+#define SPINS_ALONE 256
+
+static uint32_t spins_allowed(ob_engine *engine) {
+  const ob__lane *lane = ob__lane_get(engine);
+  return lane == NULL || ob__lane_used(lane) > 0 ? SPINS_AMONG_OTHERS
+                                                 : SPINS_ALONE;
+}
 
 int ob__spin_awaiter(ob_engine *engine, ob__watch watch) {
   ob__thread *self = ob__thread_self();
@@ -37,7 +46,8 @@ int ob__spin_awaiter(ob_engine *engine, ob__watch watch) {
     ob__sub_acq_rel(&engine->callers, 1u);
   }
   self->spins = done ? self->spins + 1 : 0;
-  if (self->spins < SPINS_IN_A_ROW) return done;
+  if (self->spins < SPINS_AMONG_OTHERS || self->spins < spins_allowed(engine))
+    return done;
   self->spins = 0;
   return 2;
 }
