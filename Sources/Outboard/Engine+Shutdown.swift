@@ -45,7 +45,8 @@ extension Engine {
     try outcome.get()
   }
 
-  private func stop(_ mode: StopMode, nanoseconds: UInt64) throws(EngineError) {
+  /// Stops the engine and blocks for its end, at most so long.
+  func stop(_ mode: StopMode, nanoseconds: UInt64) throws(EngineError) {
     let status = unsafe ob_engine_stop(executor.handle, mode.native, nanoseconds)
     guard status == OB_OK.rawValue else { throw EngineError(returned: status) }
   }
