@@ -43,8 +43,8 @@ static void fill(ob__box *box, const ob_call_opts *opts) {
   box->input_size = opts->input_size;
   box->copied = 0;
   /* With size 0 the pointer is the input. */
-  if ((opts->flags & OB_CALL_COPY) && opts->input_size > 0 &&
-      opts->input_size <= sizeof box->copy) {
+  if ((opts->flags & (OB_CALL_COPY | OB_CALL_BORROW)) == OB_CALL_COPY &&
+      opts->input_size > 0 && opts->input_size <= sizeof box->copy) {
     memcpy(box->copy, opts->input, opts->input_size);
     box->copied = 1;
   }
