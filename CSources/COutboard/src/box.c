@@ -104,7 +104,9 @@ ob_node *ob__box_take(ob_engine *engine) {
 int ob__box_close(ob_engine *engine) {
   uint32_t seen = engine->box_seen;
   if (engine->box_lane == NULL) return 1;
+#ifndef OB_BREAK_BOX_TAKEN
   if (engine->box_taken) return 0;
+#endif
 #ifdef OB_BREAK_BOX /* a look and a store, as two steps */
   if (ob__box_full(engine)) return 0;
   ob__pause();
