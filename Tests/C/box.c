@@ -71,19 +71,23 @@ TEST(callers_that_park) {
 /* --- Order -----------------------------------------------------------------
  */
 
-static uint64_t ran, boxed_calls; /* loop */
+static uint64_t ran; /* loop, by atomic stores */
+static uint64_t boxed_calls; /* loop */
+
+static void count_ran(uint64_t n) {
+  CHECK_EQ(ran, n);
+  __atomic_store_n(&ran, n + 1, __ATOMIC_RELEASE);
+}
 
 static void post_ordered(void *arg, int status) {
   CHECK_EQ(status, OB_OK);
-  CHECK_EQ(ran, (uint64_t)(uintptr_t)arg);
-  ran++;
+  count_ran((uint64_t)(uintptr_t)arg);
 }
 
 static void handle_ordered(ob_request *request, void *input, size_t size,
                            void *user) {
   CHECK(size == 0 && input == NULL);
-  CHECK_EQ(ran, (uint64_t)(uintptr_t)user);
-  ran++;
+  count_ran((uint64_t)(uintptr_t)user);
   boxed_calls += (uint64_t)is_boxed(request);
   CHECK_EQ(ob_complete(request, OB_OK, ob_result_none()), OB_OK);
 }
