@@ -110,13 +110,14 @@ static void hand_in(ob_engine *engine, uint64_t n, uint64_t how) {
 
 static void in_order(void (*change)(ob_engine_opts *)) {
   ob_engine *engine = pinned_engine(change);
-  uint64_t seed = test_seed(), rounds = test_ops(1e6), n = 0, random, more;
+  uint64_t seed = test_seed(), rounds = test_ops(1e6), n = 0, random, more, same;
   while (n < rounds) {
     ob_call_opts opts;
     random = test_random(&seed);
     /* Mostly calls: they keep the box open. */
-    for (more = random % 8 < 6 ? 0 : random >> 8 & 15; more > 0; more--)
-      hand_in(engine, n++, random >> (8 + more));
+    more = random % 8 < 6 ? 0 : random >> 8 & 15;
+    for (same = random >> 60 & 1; more > 0; more--) /* of one kind, or mixed */
+      hand_in(engine, n++, same ? random >> 56 & 3 : random >> (8 + more));
     opts = test_call(handle_ordered, (void *)(uintptr_t)n++);
     opts.flags = OB_CALL_SYNC;
     CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
@@ -363,18 +364,18 @@ TEST(unknown_flags_are_refused) {
   test_stop(engine);
 }
 
-static uint64_t same; /* loop */
+static uint64_t passed_on; /* loop */
 static void handle_pointer(ob_request *request, void *input, size_t size,
                            void *user) {
   CHECK(input == user);
-  CHECK(size == 0 || size == sizeof same);
-  same += (uint64_t)is_boxed(request);
+  CHECK(size == 0 || size == sizeof passed_on);
+  passed_on += (uint64_t)is_boxed(request);
   CHECK_EQ(ob_complete(request, OB_OK, ob_result_borrow(input, size)), OB_OK);
 }
 
 /* An empty input's pointer is passed on; a borrowed input is not copied. */
 TEST(what_the_flag_does_not_copy) {
-  static void *const inputs[] = {NULL, &same};
+  static void *const inputs[] = {NULL, &passed_on};
   ob_engine *engine = pinned_engine(patient);
   int i;
   for (i = 0; i < 3000; i++) {
@@ -383,12 +384,12 @@ TEST(what_the_flag_does_not_copy) {
     opts.input = opts.user;
     opts.flags = OB_CALL_SYNC | OB_CALL_COPY;
     if (i % 4 == 3) {
-      opts.input_size = sizeof same;
+      opts.input_size = sizeof passed_on;
       opts.flags |= OB_CALL_BORROW;
     }
     CHECK_EQ(ob_call(engine, &opts, &result), OB_OK);
     CHECK(ob_result_data(&result) == opts.user);
   }
   test_stop(engine);
-  CHECK(same > 0);
+  CHECK(passed_on > 0);
 }

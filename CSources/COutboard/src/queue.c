@@ -88,7 +88,7 @@ static ob_node *take_list(ob_engine *engine) {
 ob_node *ob__queue_take(ob_engine *engine) {
 #ifdef OB_BREAK_BOX_ORDER /* the other way round, and a window, made wider */
   ob_node *first = take_list(engine), *boxed, *last;
-  for (int i = 0; i < 10; i++) ob__pause();
+  for (int i = 0; i < 100; i++) ob__pause();
   boxed = ob__box_take(engine);
 #else
   ob_node *boxed = ob__box_take(engine), *first = take_list(engine), *last;
