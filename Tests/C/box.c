@@ -71,7 +71,7 @@ TEST(callers_that_park) {
 /* --- Order -----------------------------------------------------------------
  */
 
-static uint64_t ran; /* loop, by atomic stores */
+static uint64_t ran;         /* loop, by atomic stores */
 static uint64_t boxed_calls; /* loop */
 
 static void count_ran(uint64_t n) {
@@ -110,7 +110,8 @@ static void hand_in(ob_engine *engine, uint64_t n, uint64_t how) {
 
 static void in_order(void (*change)(ob_engine_opts *)) {
   ob_engine *engine = pinned_engine(change);
-  uint64_t seed = test_seed(), rounds = test_ops(1e6), n = 0, random, more, same;
+  uint64_t seed = test_seed(), rounds = test_ops(1e6), n = 0, random, more,
+           same;
   while (n < rounds) {
     ob_call_opts opts;
     random = test_random(&seed);
@@ -193,7 +194,8 @@ TEST(callers_that_take_turns) {
   uint64_t seed = test_seed(), rounds = test_ops(2e4), i, moved = 0;
   box_caller callers[3];
   int k, last = -1, open;
-  for (k = 0; k < 3; k++) box_caller_start(&callers[k], engine, seed + (uint64_t)k);
+  for (k = 0; k < 3; k++)
+    box_caller_start(&callers[k], engine, seed + (uint64_t)k);
   for (i = 0; i < rounds; i++) {
     uint64_t random = test_random(&seed);
     box_caller *one = &callers[random % 3];

@@ -125,8 +125,7 @@ TEST(thousands_of_threads_and_engines_that_come_and_go) {
   uint64_t rounds = test_ops(2e4), i;
   pthread_t other =
       test_thread(start_and_stop, (void *)(uintptr_t)visitor.seed);
-  for (i = 0; i < rounds; i++)
-    test_join(test_thread(visit_briefly, &visitor));
+  for (i = 0; i < rounds; i++) test_join(test_thread(visit_briefly, &visitor));
   set(&visits_over, 1);
   test_join(other);
   printf("  %d of %llu left it open\n", visitor.ready,

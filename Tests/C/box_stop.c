@@ -1,5 +1,5 @@
-/* Engines that end while calls go through the box, or with one in it: stopped in
- * both modes, disposed of. Each call is answered right or refused. */
+/* Engines that end while calls go through the box, or with one in it: stopped
+ * in both modes, disposed of. Each call is answered right or refused. */
 #include "boxed.h"
 
 typedef struct until_stopped {
@@ -83,8 +83,8 @@ static void begin_end(ob_engine *engine, int how) {
   if (how == DISPOSE)
     ob_engine_dispose(engine);
   else
-    CHECK_EQ(ob_engine_stop(
-                 engine, how == DRAIN ? OB_STOP_DRAIN : OB_STOP_CANCEL, 0),
+    CHECK_EQ(ob_engine_stop(engine,
+                            how == DRAIN ? OB_STOP_DRAIN : OB_STOP_CANCEL, 0),
              OB_ETIMEDOUT);
 }
 

@@ -38,8 +38,8 @@ static inline void busy_ns(uint64_t ns) {
 }
 
 /* The test's time limit is the bound. */
-#define AWAIT(condition) \
-  do {                   \
+#define AWAIT(condition)                \
+  do {                                  \
     while (!(condition)) sched_yield(); \
   } while (0)
 

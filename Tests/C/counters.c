@@ -79,7 +79,8 @@ TEST(one_write_per_sleep) {
 }
 
 /* A caller whose loop has lost its CPU parks; so one row of calls in a thousand
- * has to be without any system call, but all without a wake-up or an allocation.
+ * has to be without any system call, but all without a wake-up or an
+ * allocation.
  */
 static int boxed; /* loop */
 static void handle_boxed(ob_request *request, void *input, size_t size,

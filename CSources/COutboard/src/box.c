@@ -17,8 +17,8 @@
  * and a thread that ends with an open one has the loop close it (thread.c).
  *
  * A call in the box comes before whatever is pushed after the loop has found
- * it, and after everything that its caller could know of: the list is taken
- * after the box was looked at (queue.c). */
+ * it, and after everything in the list that its caller could know of, for that
+ * is taken after the box was looked at (queue.c). */
 #include <stddef.h>
 #include <string.h>
 
@@ -167,7 +167,6 @@ void ob__box_run(ob_node *node, int status) {
   box->result = request->result;
   /* The last touch of the call. Pairs with the acquire loads and the OR in
    * await. */
-  old =
-      ob__xchg_acq_rel(&box->state, engine->box_seen << NUMBER_SHIFT);
+  old = ob__xchg_acq_rel(&box->state, engine->box_seen << NUMBER_SHIFT);
   if (old & OB__WAITERS) ob__wake_later(engine, &caller->parker);
 }
