@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "counting.h"
+#include "internal.h"
 
 #ifdef __has_feature
 #if __has_feature(address_sanitizer)
@@ -74,6 +75,39 @@ TEST(one_write_per_sleep) {
   CHECK_EQ(stats.sleeps, writes + 1);
   CHECK_EQ(stats.wakes_written, writes);
   CHECK_EQ(stats.wakes_avoided, stats.submitted - writes);
+  test_stop(engine);
+}
+
+/* A caller whose loop has lost its CPU parks; so one row of calls in a thousand
+ * has to be without any system call, but all without a wake-up or an
+ * allocation.
+ */
+static int boxed; /* loop */
+static void handle_boxed(ob_request *request, void *input, size_t size,
+                         void *user) {
+  CHECK(input == NULL && size == 0 && user == NULL);
+  boxed += request == &ob_request_engine(request)->box_request;
+  CHECK_EQ(ob_complete(request, OB_OK, ob_result_none()), OB_OK);
+}
+
+TEST(no_system_call_in_the_box) {
+  ob_engine *engine = counted_engine(NULL);
+  ob_call_opts opts = test_call(handle_boxed, NULL);
+  int row, i, clean = 0;
+  test_pin(1);
+  keep_awake(engine);
+  opts.flags = OB_CALL_SYNC;
+  for (row = 0; row < 1000 && !clean; row++) {
+    count_anew();
+    for (boxed = 0, i = 0; i < 100; i++)
+      CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
+    if (boxed < 100) continue;
+    CHECK_EQ(counted(WRITES), 0);
+    CHECK_EQ(counted(ALLOCATIONS), 0);
+    clean = counted(OTHERS) == 0;
+  }
+  CHECK(clean);
+  let_sleep(engine);
   test_stop(engine);
 }
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include "harness.h"
+#include "internal.h"
 
 static void hold_up(int number) {
   CHECK_EQ(number, SIGUSR1);
@@ -176,4 +177,60 @@ TEST(dispose_while_a_caller_is_held_up) {
   for (i = 0; i < rounds; i++)
     dispose_while_held_up(i % 2 ? OB_FOREVER : UINT64_C(20000000000),
                           test_random(&seed) % 100000);
+}
+
+/* --- Callers in the box ----------------------------------------------------
+ */
+
+static uint64_t boxed; /* loop */
+
+static void handle_boxed(ob_request *request, void *input, size_t size,
+                         void *user) {
+  uint64_t number = (uint64_t)(uintptr_t)user;
+  CHECK(size == 0 && input == NULL);
+  runs[number % MOST]++;
+  boxed += request == &ob_request_engine(request)->box_request;
+  CHECK_EQ(ob_complete(request, OB_OK, ob_result_none()), OB_OK);
+}
+
+/* Until it is refused. */
+static void *call_boxed(void *arg) {
+  producer *self = arg;
+  int rc = OB_OK;
+  while (rc == OB_OK) {
+    ob_call_opts opts =
+        test_call(handle_boxed, (void *)(uintptr_t)self->accepted);
+    opts.flags = OB_CALL_SYNC;
+    rc = ob_call(self->engine, &opts, NULL);
+    if (rc == OB_OK) CHECK_EQ(runs[self->accepted++ % MOST], 1);
+    runs[self->accepted % MOST] = 0;
+    __atomic_store_n(&ended, self->accepted, __ATOMIC_RELEASE);
+  }
+  CHECK_EQ(rc, OB_ESHUTDOWN);
+  return NULL;
+}
+
+/* Meanwhile the loop closes the box, for it sleeps or ends. */
+TEST(stop_while_a_boxed_caller_is_held_up) {
+  uint64_t seed = test_seed(), rounds = test_ops(500), i, until;
+  CHECK(signal(SIGUSR1, hold_up) != SIG_ERR);
+  for (i = 0; i < rounds; i++) {
+    producer self = {test_engine(NULL), NULL, 0};
+    pthread_t thread;
+    int k;
+    ended = 0;
+    runs[0] = 0;
+    thread = test_thread(call_boxed, &self);
+    while (__atomic_load_n(&ended, __ATOMIC_ACQUIRE) < 40) sched_yield();
+    for (k = 0; k < 3; k++) {
+      until = test_now() + test_random(&seed) % 100000;
+      while (test_now() < until) continue;
+      CHECK(pthread_kill(thread, SIGUSR1) == 0);
+    }
+    if (i % 4 > 1) test_sleep_ms(2); /* it goes on */
+    CHECK_EQ(ob_engine_stop(self.engine, (int)(i % 2), OB_FOREVER), OB_OK);
+    test_join(thread);
+    CHECK_EQ(ob_engine_destroy(self.engine), OB_OK);
+  }
+  CHECK(boxed > 0);
 }

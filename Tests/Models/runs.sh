@@ -94,3 +94,18 @@ safety finish-status-field finish 'assert assert -' -DMUT_STATUS_FIELD
 safety finish-release-blind finish 'assert assert -' -DMUT_RELEASE_BLIND
 safety finish-no-wake finish 'stuck stuck -' -DMUT_NO_WAKE
 safety finish-drop-early finish 'assert assert -' -DMUT_DROP_EARLY
+
+# BOX
+safety box box 'pass pass pass' -DCALLS=3 -DK=1 -DTURNS=1
+safety box-2-items box 'pass pass -' -DDIRECT -DCALLS=3 -DK=2
+safety box-4-calls box 'pass pass -' -DDIRECT -DCALLS=4 -DK=1
+cycles box-cycles box 'pass pass -' -DDIRECT -DCALLS=2 -DK=1 -DTURNS=1
+B=(-DDIRECT -DCALLS=2 -DK=1)
+safety box-close-store box 'stuck stuck -' "${B[@]}" -DMUT_CLOSE_STORE
+safety box-call-store box 'stuck stuck -' "${B[@]}" -DMUT_CALL_STORE
+safety box-no-close box 'stuck stuck -' "${B[@]}" -DMUT_NO_CLOSE
+safety box-list-first box 'assert assert -' "${B[@]}" -DMUT_LIST_FIRST
+safety box-fill-late box 'assert assert -' "${B[@]}" -DMUT_FILL_LATE
+safety box-orphan box 'assert assert -' "${B[@]}" -DMUT_ORPHAN
+safety box-open-late box 'assert assert -' "${B[@]}" -DMUT_OPEN_LATE
+safety box-keep-open box 'assert assert -' "${B[@]}" -DMUT_KEEP_OPEN

@@ -125,8 +125,9 @@ enum ob_call_flags {
   /* The input outlives the call: do not copy it. */
   OB_CALL_BORROW = 1u << 3,
   /* The handler may get a copy of the input where it would get the input
-   * itself: it writes nothing there that the caller is to see. A small input
-   * (8 bytes) then travels with an ob_call. */
+   * itself: it writes nothing there that the caller is to see, and its result
+   * borrows nothing from there. A small input (8 bytes) then travels with an
+   * ob_call. No effect together with OB_CALL_BORROW. */
   OB_CALL_COPY = 1u << 4,
 };
 

@@ -17,8 +17,8 @@
  * and a thread that ends with an open one has the loop close it (thread.c).
  *
  * A call in the box comes before whatever is pushed after the loop has found
- * it, and after everything that its caller could know of: the list is taken
- * after the box was looked at (queue.c). */
+ * it, and after everything in the list that its caller could know of, for that
+ * is taken after the box was looked at (queue.c). */
 #include <stddef.h>
 #include <string.h>
 
@@ -42,7 +42,9 @@ static void fill(ob__box *box, const ob_call_opts *opts) {
   box->input = opts->input;
   box->input_size = opts->input_size;
   box->copied = 0;
-  if ((opts->flags & OB_CALL_COPY) && opts->input_size <= sizeof box->copy) {
+  /* With size 0 the pointer is the input. */
+  if ((opts->flags & (OB_CALL_COPY | OB_CALL_BORROW)) == OB_CALL_COPY &&
+      opts->input_size > 0 && opts->input_size <= sizeof box->copy) {
     memcpy(box->copy, opts->input, opts->input_size);
     box->copied = 1;
   }
@@ -107,7 +109,9 @@ ob_node *ob__box_take(ob_engine *engine) {
 int ob__box_close(ob_engine *engine) {
   uint32_t seen = engine->box_seen;
   if (engine->box_lane == NULL) return 1;
+#ifndef OB_BREAK_BOX_TAKEN
   if (engine->box_taken) return 0;
+#endif
 #ifdef OB_BREAK_BOX /* a look and a store, as two steps */
   if (ob__box_full(engine)) return 0;
   ob__pause();

@@ -77,7 +77,11 @@ static int call_sync(ob_engine *engine, ob__lane *lane,
   if (OB_UNLIKELY(rc != OB_OK)) return ob__counted(lane, rc);
   ob__add_relaxed(&engine->callers, 1u); /* the push publishes it */
   ob__store_relaxed(&lane->held, UINT64_C(1));
-  if (ob__lane_idle(lane) && ob__box_call(engine, lane, opts, out, &rc))
+  if (
+#ifndef OB_BREAK_BOX_IDLE
+      ob__lane_idle(lane) &&
+#endif
+      ob__box_call(engine, lane, opts, out, &rc))
     ob__counted(lane, OB_OK);
   else
     rc = call_bare(engine, lane, opts, out);

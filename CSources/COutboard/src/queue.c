@@ -86,7 +86,13 @@ static ob_node *take_list(ob_engine *engine) {
 /* The box was looked at first: what its caller knows of is in the list by then,
  * and comes before it. */
 ob_node *ob__queue_take(ob_engine *engine) {
+#ifdef OB_BREAK_BOX_ORDER /* the other way round, and a window, made wider */
+  ob_node *first = take_list(engine), *boxed, *last;
+  for (int i = 0; i < 100; i++) ob__pause();
+  boxed = ob__box_take(engine);
+#else
   ob_node *boxed = ob__box_take(engine), *first = take_list(engine), *last;
+#endif
   if (OB_LIKELY(boxed == NULL)) return first;
   boxed->next = NULL;
   if (OB_LIKELY(first == NULL)) return boxed;

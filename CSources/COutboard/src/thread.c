@@ -67,9 +67,13 @@ static void lane_orphan(ob__lane *lane) {
   }
   /* In a fork child the lane is the parent's: leave it alone. */
   if (lane->engine->fork_word != ob__fork_word()) return;
-  /* A lane that ever held an entry may still be in the loop's hands, however
-   * idle it looks: the loop gives it back. */
-  if (lane->tail != 0 || ob__load_acquire(&lane->box.word) != 0 ||
+  /* A lane that ever held an entry, or whose box is open, may still be in the
+   * loop's hands, however idle it looks: the loop gives it back. */
+  if (lane->tail != 0 ||
+#ifndef OB_BREAK_BOX_ORPHAN
+      /* Acquire: pairs with the CAS in ob__box_close, the loop's last touch. */
+      ob__load_acquire(&lane->box.word) != 0 ||
+#endif
       ob__load_relaxed(&lane->listed) != ob__load_acquire(&lane->unlisted))
     rc = ob__lane_append(lane, lane_last, lane);
   if (rc == OB_ESHUTDOWN) lane_retire_locked(lane);
@@ -227,7 +231,10 @@ static void lane_retire_locked(ob__lane *lane) {
 }
 
 void ob__lane_retire(ob__lane *lane) {
+#ifndef OB_BREAK_BOX_RETIRE
+  /* Nobody can call through it any more, so this succeeds. */
   if (lane->engine->box_lane == lane) ob__box_close(lane->engine);
+#endif
   ob__registry_lock();
   /* The ending thread appends and schedules under the lock: seen again here, a
    * lane that it has queued is not given away; its next run comes back. */
