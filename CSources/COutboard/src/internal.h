@@ -265,7 +265,7 @@ void ob__loop_close(ob_engine *engine);
 /* Closes the user's handles; 1 when none is left. */
 int ob__loop_close_handles(ob_engine *engine);
 
-/* dispatch.c */
+/* drain.c */
 uint32_t ob__drain(ob_engine *engine);
 void ob__ready_append(ob_engine *engine, ob_node *node);
 void ob__wake_later(ob_engine *engine, ob__parker *parker);
