@@ -206,5 +206,26 @@ check-format: $(CLANG_FORMAT) ## Fail when a file is not formatted
 
 include Benchmarks/Makefile
 
+.PHONY: bench-setup bench bench-quick bench-report
+
+bench-setup: setup
+	@.ci/setup packages-bench
+
+bench-quick: bench-setup ## Compare with peers, under 60 s
+	@$(MAKE) --no-print-directory bench-core
+	@$(MAKE) --no-print-directory -k $(BENCH)/tokio-mt $(BENCH)/actor \
+	  $(BENCH)/outboard-swift || \
+	  echo "bench: what could not be built is named as missing" >&2
+	@python3 Benchmarks/run.py quick $(BENCH_ARGS)
+
+bench: bench-setup ## Compare everything, about 20 minutes
+	@$(MAKE) --no-print-directory bench-core
+	@$(MAKE) --no-print-directory -k bench-peers || \
+	  echo "bench: what could not be built is named as missing" >&2
+	@python3 Benchmarks/run.py full $(BENCH_ARGS)
+
+bench-report: $(BENCH_VENV) ## Pictures, a page and a table from the last run
+	@$(BUILD)/venv-bench/bin/python Benchmarks/report.py
+
 clean: ## Remove what was built
 	rm -rf $(BUILD) .build
