@@ -30,6 +30,9 @@ struct LineClient: Sendable, Hashable {
     return answer
   }
 
+  /// Ends a blocked ``ask(_:)``; the descriptor stays.
+  func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
   func close() { Glibc.close(descriptor) }
 }
 
