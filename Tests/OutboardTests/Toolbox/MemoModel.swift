@@ -64,7 +64,7 @@ struct MemoModel {
   }
 
   private mutating func leave() {
-    guard let waiter = waiting.randomElement(using: &generator) else { return }
+    guard let waiter = waiting.sorted().randomElement(using: &generator) else { return }
     #expect(state.leave(waiter).waited)
     #expect(!state.leave(waiter).waited, "only once")
     waiting.remove(waiter)
