@@ -142,7 +142,8 @@ public final class SessionPool<Source: SessionSource>: @unchecked Sendable {
   private func startReaper() -> Task<Void, Never> {
     Task.detached(executorPreference: executor) { [weak self, time] in
       while let pause = self?.reap() {
-        do throws(EngineError) { try await time.sleep(pause) } catch { return }  // the pool has gone
+        // Cancelled, as the pool has gone.
+        do throws(EngineError) { try await time.sleep(pause) } catch { return }
       }
     }
   }
