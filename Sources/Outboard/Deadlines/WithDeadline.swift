@@ -6,7 +6,8 @@
 ///
 /// The operation is a child task, so it is never left behind: when the time is up it is cancelled
 /// and awaited, and what it then returns is destroyed. One that ignores cancellation holds up the
-/// caller; for what blocks, use `offload` inside. Any task; on a loop it is timed by the loop.
+/// caller, and so does one that awaits a loop that stands still; for what blocks, use `offload`
+/// inside. Any task; on a loop it is timed by the loop.
 ///
 /// - Parameters:
 ///   - deadline: When to give up.

@@ -37,7 +37,8 @@ func retry<R: Sendable>(
       error = failure
     }
     let failure: RetryState.Failure =
-      Task.isCancelled ? .cancelled : policy.retries(error) ? .passing : .lasting
+      Task.isCancelled
+      ? .cancelled : policy.retries(EngineError.cause(of: error)) ? .passing : .lasting
     switch state.failed(failure, now: time.now(), using: &generator) {
     case .pause(let nanoseconds): try await time.sleep(nanoseconds)
     case .giveUp: throw error

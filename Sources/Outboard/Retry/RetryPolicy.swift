@@ -8,7 +8,8 @@ public struct RetryPolicy: Sendable {
   public var attemptDeadline = Deadline.never
   /// For all of it, pauses included.
   public var deadline = Deadline.never
-  /// Whether it may go better after this error. Called on the retrying task.
+  /// Whether it may go better after this error; of the error of an engine call's body, it is asked
+  /// about the body's own. Called on the retrying task.
   public var retries: @Sendable (any Error) -> Bool = RetryPolicy.mayPass
 
   /// Three attempts, without deadlines.
@@ -38,9 +39,8 @@ public struct RetryPolicy: Sendable {
   /// - Parameter error: Of an attempt.
   /// - Returns: True to try again.
   @Sendable public static func mayPass(_ error: any Error) -> Bool {
-    if error is CancellationError { return false }
-    switch error as? EngineError {
-    case .body(let error): return mayPass(error)
+    if EngineError.isCancellation(EngineError.cause(of: error)) { return false }
+    switch EngineError.cause(of: error) as? EngineError {
     case nil, .timedOut, .queueFull, .outOfMemory, .system, .busy: return true
     default: return false
     }

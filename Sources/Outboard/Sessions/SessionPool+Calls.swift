@@ -36,7 +36,7 @@ extension SessionPool {
         giveBack(lease, session, suspect: false)
         return result
       } catch {
-        switch source.fate(after: error) {
+        switch source.fate(after: EngineError.cause(of: error)) {
         case .keep:
           giveBack(lease, session, suspect: true)
           throw error

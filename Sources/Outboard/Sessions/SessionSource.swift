@@ -27,13 +27,10 @@ public protocol SessionSource: Sendable {
   /// - Throws: The same; the error goes to ``report(_:)``.
   func isHealthy(_ session: Session) async throws -> Bool
 
-  /// What becomes of a session after a call on it has thrown.
+  /// What becomes of a session after a call on it has thrown; ``SessionFate/standard(after:)`` by
+  /// default.
   ///
-  /// By default a call that was cancelled or timed out, and so may have left an answer behind, has
-  /// its session discarded; after other errors it is kept. Nothing is taken for a death unless it
-  /// is said here.
-  ///
-  /// - Parameter error: What the call threw.
+  /// - Parameter error: What the call threw; of the error of an engine call's body, the body's own.
   /// - Returns: What to do.
   func fate(after error: any Error) -> SessionFate
 
@@ -47,11 +44,8 @@ extension SessionSource {
   /// Always.
   public func isHealthy(_ session: Session) async throws -> Bool { true }
 
-  /// Discards after cancellation and time-out, else keeps.
-  public func fate(after error: any Error) -> SessionFate {
-    if case .body(let error)? = error as? EngineError { return fate(after: error) }
-    return EngineError.isEnding(error) ? .discard : .keep
-  }
+  /// As ``SessionFate/standard(after:)`` says.
+  public func fate(after error: any Error) -> SessionFate { .standard(after: error) }
 
   /// Does nothing.
   public func report(_ event: SessionEvent) {}

@@ -52,6 +52,9 @@ struct RetryTests {
     let policy = RetryPolicy(attempts: 9, backoff: none) { $0 as? Fault != Fault(code: 2) }
     let task = run(policy) { throw Fault(code: attempts.add()) }
     await #expect(throws: Fault(code: 2)) { try await task.value }
+    let wrapped = run(policy) { throw EngineError.body(Fault(code: 2)) }
+    let error = await #expect(throws: EngineError.self) { try await wrapped.value }
+    #expect(error?.kind == "body", "the predicate sees the body's own error, the caller all of it")
     #expect(RetryPolicy.mayPass(Fault()))
     #expect(RetryPolicy.mayPass(EngineError.body(Fault())))
     #expect(RetryPolicy.mayPass(EngineError.queueFull))

@@ -61,8 +61,7 @@ private struct LineSource: SessionSource {
   }
 
   func fate(after error: any Error) -> SessionFate {
-    if case .body(let error)? = error as? EngineError { return fate(after: error) }
-    return error as? Fault == Fault(code: -1) ? .reconnect : .keep
+    error as? Fault == Fault(code: -1) ? .reconnect : .standard(after: error)
   }
 }
 
