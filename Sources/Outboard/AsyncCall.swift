@@ -17,8 +17,13 @@ final class AsyncCall<R: Sendable>: TypedCall<R>, @unchecked Sendable {
 
   private var body: (@Sendable () async throws -> R)?
   private var phase = Phase.waiting
+  /// The call's deadline, which holds for what the body does too.
+  private let expiry: Expiry
 
-  init(_ body: @escaping @Sendable () async throws -> R) { self.body = body }
+  init(_ expiry: Expiry, _ body: @escaping @Sendable () async throws -> R) {
+    self.expiry = expiry
+    self.body = body
+  }
 
   override func run(_ request: OpaquePointer) {
     guard let body = body.take(), let executor = LoopExecutor.current else {
@@ -38,7 +43,11 @@ final class AsyncCall<R: Sendable>: TypedCall<R>, @unchecked Sendable {
     started(
       Task.immediate(executorPreference: executor) {
         let result: Result<R, any Error>
-        do { result = .success(try await body()) } catch { result = .failure(error) }
+        do {
+          result = .success(try await AmbientDeadline.with(self.expiry, body))
+        } catch {
+          result = .failure(error)
+        }
         self.finish(word, result)
       })
   }

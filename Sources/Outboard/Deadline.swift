@@ -61,6 +61,22 @@ public struct Deadline: Sendable, Hashable {
   /// The remaining time as the core takes it: nanoseconds, `UInt64.max` for ever.
   var nanoseconds: UInt64 { remaining?.saturatedNanoseconds ?? .max }
 
-  /// The instant of expiry, fixed now, for a call that may have to submit more than once.
-  var expiry: Expiry { Expiry(after: nanoseconds) }
+  /// The deadline that holds here: that of the innermost ``withDeadline(_:_:)``, retry, or engine
+  /// call with a deadline around the current task; `never` where there is none.
+  ///
+  /// Engine calls, and the tools of this library, keep it by themselves. It is for passing it on to
+  /// others, a socket's timeout for example.
+  public static var current: Deadline {
+    let left = AmbientDeadline.expiry.remaining
+    return left == .max ? .never : .after(Duration(nanosecondCount: left))
+  }
+
+  /// The instant of expiry, fixed now, for a call that may have to submit more than once: this
+  /// deadline or the ambient one, whichever comes first.
+  var expiry: Expiry { expiry(by: .monotonic) }
+
+  /// The same on any clock.
+  func expiry(by time: TimeSource) -> Expiry {
+    min(Expiry(after: nanoseconds, now: time.now()), AmbientDeadline.expiry)
+  }
 }

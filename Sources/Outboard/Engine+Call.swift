@@ -21,8 +21,8 @@ extension Engine {
     if isOnLoop { return try runInline(deadline, body) }
     let options = CallOptions(
       place: .loop, expiry: deadline.expiry, whenFull: whenFull, name: name)
-    guard deadline.isNever else { return try await SyncCall(body).outcome(on: executor, options) }
-    return try await HopCall(body, options).outcome(on: executor)
+    if options.expiry == .never { return try await HopCall(body, options).outcome(on: executor) }
+    return try await SyncCall(body).outcome(on: executor, options)
   }
 
   /// Runs an asynchronous body, every step of it on the loop thread, and awaits its result.
@@ -34,7 +34,8 @@ extension Engine {
   /// them, use `withTaskExecutorPreference(engine.executor)`.
   ///
   /// - Parameters:
-  ///   - deadline: When to give up. It is watched by the loop.
+  ///   - deadline: When to give up; holds for what the body does too, as in
+  ///     ``withDeadline(_:_:)``. It is watched by the loop.
   ///   - whenFull: With a full queue, suspend until there is room, or fail.
   ///   - name: For the report of a stop that has to wait for it.
   ///   - body: Runs once, on the loop thread; must not block.
@@ -45,9 +46,10 @@ extension Engine {
     name: StaticString = #function, _ body: @escaping @Sendable () async throws -> R
   ) async throws(EngineError) -> R {
     if isOnLoop, deadline.isNever { return try await runInline(body) }
-    return try await AsyncCall(body).outcome(
+    let expiry = deadline.expiry
+    return try await AsyncCall(expiry, body).outcome(
       on: executor,
-      CallOptions(place: .loopLater, expiry: deadline.expiry, whenFull: whenFull, name: name))
+      CallOptions(place: .loopLater, expiry: expiry, whenFull: whenFull, name: name))
   }
 
   /// True in a body whose answer is no longer wanted: cancelled, timed out, or stopped.

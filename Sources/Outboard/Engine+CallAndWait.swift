@@ -75,8 +75,9 @@ extension Engine {
     deadline: Deadline = .never, whenFull: QueueFullPolicy = .wait,
     name: StaticString = #function, _ body: @escaping @Sendable () async throws -> R
   ) throws(EngineError) -> R {
-    try AsyncCall(body).blockingOutcome(
+    let expiry = deadline.expiry
+    return try AsyncCall(expiry, body).blockingOutcome(
       on: executor,
-      CallOptions(place: .loopLater, expiry: deadline.expiry, whenFull: whenFull, name: name))
+      CallOptions(place: .loopLater, expiry: expiry, whenFull: whenFull, name: name))
   }
 }

@@ -33,9 +33,10 @@ extension Engine {
     deadline: Deadline = .never, whenFull: QueueFullPolicy = .fail,
     name: StaticString = #function, _ body: @escaping @Sendable () async throws -> R
   ) throws(EngineError) -> Ticket<R> {
-    try Ticket(
-      AsyncCall(body), executor,
-      CallOptions(place: .loopLater, expiry: deadline.expiry, whenFull: whenFull, name: name))
+    let expiry = deadline.expiry
+    return try Ticket(
+      AsyncCall(expiry, body), executor,
+      CallOptions(place: .loopLater, expiry: expiry, whenFull: whenFull, name: name))
   }
 
   /// Hands a body to the loop thread and forgets it.

@@ -36,16 +36,8 @@ final class FallbackThread: @unchecked Sendable {
   /// Whether the caller runs for this executor on the fallback thread.
   static func isRunning(for executor: LoopExecutor) -> Bool {
     guard let found = process.latest else { return false }
-    guard found.thread.load(ordering: .relaxed) == currentThread else { return false }
+    guard found.thread.load(ordering: .relaxed) == NativeThread.currentID else { return false }
     return found.executing === executor
-  }
-
-  private static var currentThread: UInt {
-    #if os(Linux)
-      pthread_self()
-    #else
-      unsafe UInt(bitPattern: pthread_self())
-    #endif
   }
 
   // MARK: Work
@@ -85,7 +77,7 @@ final class FallbackThread: @unchecked Sendable {
   }
 
   private func run() {
-    thread.store(Self.currentThread, ordering: .relaxed)
+    thread.store(NativeThread.currentID, ordering: .relaxed)
     while let entry = next() {
       switch entry.work {
       case .join:

@@ -1,11 +1,28 @@
 internal import COutboard
 
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Darwin
+#endif
+
 /// Threads of the Swift layer's own: detached, with a guest's signal mask.
 enum NativeThread {
   fileprivate final class Body {
     let run: @Sendable () -> Void
 
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+  }
+
+  /// The current thread, among those that live; never 0.
+  static var currentID: UInt {
+    #if os(Linux)
+      pthread_self()
+    #else
+      unsafe UInt(bitPattern: pthread_self())
+    #endif
   }
 
   /// Starts a detached thread.

@@ -55,6 +55,12 @@ class TypedCall<R: Sendable>: NativeCall, @unchecked Sendable {
 }
 
 extension EngineError {
+  /// What a predicate on errors is to see: of the error of a call's body, the body's own.
+  static func cause(of error: any Error) -> any Error {
+    if case .body(let inner)? = error as? EngineError { return cause(of: inner) }
+    return error
+  }
+
   /// Whether an error only says that its task or call was cancelled.
   static func isCancellation(_ error: any Error) -> Bool {
     if error is CancellationError { return true }
