@@ -92,6 +92,22 @@ OB_API int ob_complete(ob_request *request, int status, ob_result result);
 OB_API int ob_request_on_cancel(ob_request *request, ob_cancel_hook hook,
                                 void *arg);
 
+/* In place of an answer: runs the handler again after so many ns, for a retry
+ * after a pause. From the handler itself, before it returns; it must not answer
+ * then. The deadline, a cancel and a stop end the call during the pause, at
+ * once; an answer from elsewhere does, too. A hook that was set stays for the
+ * next run and is not called meanwhile.
+ *
+ * OB_EINVAL    request is NULL, or flagged OB_CALL_SYNC or OB_CALL_OFFLOAD
+ * OB_EPERM     not from its own handler
+ * OB_EALREADY  answered, or asked for before in this run
+ * OB_ECANCELED no longer wanted: answer now */
+OB_API int ob_request_again(ob_request *request, uint64_t after_ns);
+
+/* Which run of the handler this is: 1 for the first; 0 for NULL. From the
+ * handler. Stays at 65536. */
+OB_API uint32_t ob_request_attempt(const ob_request *request);
+
 /* 1 when the answer is no longer wanted, else 0. Any thread, before answering.
  * 0 for NULL. */
 OB_API int ob_request_cancelled(const ob_request *request);

@@ -41,6 +41,8 @@ static int note_answer(ob_engine *engine, ob_request *request, int status,
   if (can_race && (ob__or_acq_rel(&request->state, OB__CLAIMED) & OB__CLAIMED))
     return answered_before(); /* by another thread, just now */
   engine->current_answered = 1;
+  if (can_race) /* an answer wins over a pause that was asked for */
+    ob__wheel_remove(&engine->wheel, &ob__full_of(request)->retry);
   if ((request->flags & OB__FLAG_FULL) &&
       (ob__load_acquire(&request->state) & OB__DONE)) {
     ob_result_free(result);
@@ -79,6 +81,12 @@ int ob_complete(ob_request *request, int status, ob_result result) {
   if (old & OB__CLAIMED) return answered_before();
 #endif
   fill_slot(request, status, &result);
+  return ob__publish_answer(request);
+}
+
+int ob__publish_answer(ob_request *request) {
+  ob_engine *engine = request->engine;
+  uint32_t old;
   ob__request_ref(request); /* the loop may drop the last one from here on */
   old = ob__or_acq_rel(&request->state, OB__DONE | OB__ANSWERED | OB__NODE);
   if (old & OB__DONE) {

@@ -4,8 +4,7 @@
 /* --- Handlers ---------------------------------------------------------------
  */
 
-/* Runs a handler on the loop. 1 if it has answered. */
-static int run_handler(ob_engine *engine, ob_request *request) {
+int ob__run_handler(ob_engine *engine, ob_request *request) {
   ob_request *outer = engine->current;
   int outer_answered = engine->current_answered, answered;
   ob_handler outer_handler = engine->current_handler;
@@ -30,7 +29,7 @@ static void must_answer(void) {
 }
 
 void ob__bare_inline(ob_request *request) {
-  if (!run_handler(request->engine, request)) must_answer();
+  if (!ob__run_handler(request->engine, request)) must_answer();
 }
 
 /* What its thread has posted before a call comes first. 0: in the next batch.
@@ -63,7 +62,7 @@ void ob__bare_run(ob_node *node, int status) {
   engine->caller_cpu = request->caller_cpu;
   ob__note_caller(engine, lane);
   if (OB_LIKELY(status == OB_OK)) {
-    if (OB_UNLIKELY(!run_handler(engine, request))) must_answer();
+    if (OB_UNLIKELY(!ob__run_handler(engine, request))) must_answer();
   } else {
     request->status = status;
     ob__count(&engine->n_cancelled, 1);
@@ -248,7 +247,7 @@ static void first_time(ob_request *request, int status) {
       ob__end_early(request,
                     rc == OB_EAGAIN ? OB__END_NOROOM : OB__END_NOTHREAD);
     }
-  } else if (run_handler(engine, request)) {
+  } else if (ob__run_handler(engine, request)) {
     finish_inline(request);
   } else if (request->flags & OB_CALL_SYNC) {
     must_answer();
@@ -278,6 +277,9 @@ static void again(ob_request *request, uint32_t state) {
   if (state & OB__DONE) deliver(request);
   if (!gone) return;
   ob__wheel_remove(&engine->wheel, &full->timer);
+#ifndef OB_BREAK_PAUSE
+  ob__wheel_remove(&engine->wheel, &full->retry);
+#endif
   running_unlink(request);
   finish(request);
 }
@@ -294,7 +296,7 @@ static int run_at_once(ob_request *request, int status) {
     return 0;
   leave_list(full);
   note_caller(request);
-  if (!run_handler(engine, request)) must_answer();
+  if (!ob__run_handler(engine, request)) must_answer();
   finish_inline(request);
   return 1;
 }

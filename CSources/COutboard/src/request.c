@@ -39,7 +39,7 @@ ob_request *ob__request_new(ob__lane *lane) {
   }
   full = ob__full_of(request);
   full->refs = 1;
-  full->delivered = 0;
+  full->delivered = full->attempts = 0;
   full->waiters = NULL;
   full->lane = lane;
   full->deadline = OB_FOREVER;

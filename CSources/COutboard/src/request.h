@@ -117,7 +117,8 @@ typedef struct ob__full {
 
   /* A third: what every call needs. */
   uint32_t refs;         /* atomic */
-  int32_t delivered;     /* loop: callback, descriptor or none, done */
+  uint16_t delivered;    /* loop: callback, descriptor or none, done */
+  uint16_t attempts;     /* loop: runs of the handler before this one */
   uint32_t fork_word;    /* the engine's, which the ticket outlives */
   ob__lock lock;         /* of waiters */
   ob__waiter *waiters;   /* lock */
@@ -136,6 +137,9 @@ typedef struct ob__full {
   ob_cancel_hook on_cancel; /* handler's side, before HOOKED */
   void *cancel_arg;         /* same */
   uint64_t started;         /* when it began to run or wait, ns */
+  ob_timer retry;           /* loop: end of a pause; idle when free (retry.c) */
+  ob_cancel_hook kept_hook; /* loop: the user's, during a pause */
+  void *kept_arg;           /* same */
   ob_request *prev, *next;  /* engine->running */
   ob_request *pool_prev, *pool_next; /* pool lock; NULL when in no pool */
 } ob__full;
@@ -178,7 +182,14 @@ static inline void ob__bare_init(ob_request *request, ob_engine *engine) {
   request->result = (ob_result)OB_RESULT_INIT;
 }
 
+/* complete.c */
+/* Sets DONE for an answer that is in the slot, tells who waits, and queues the
+ * node. OB_ECANCELED: ended before. */
+int ob__publish_answer(ob_request *request);
+
 /* dispatch.c */
+/* Runs a handler on the loop. 1 if it has answered. */
+int ob__run_handler(ob_engine *engine, ob_request *request);
 void ob__request_run(ob_node *node, int status);
 void ob__request_entry(void *request, int status);
 void ob__running_link(ob_request *request);
