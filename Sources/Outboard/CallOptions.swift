@@ -29,14 +29,19 @@ struct CallOptions: Sendable {
     return whenFull == .fail ? flag | OB_CALL_NOWAIT.rawValue : flag
   }
 
-  /// The name as the core takes it; lives as long as the process.
-  var nativeName: UnsafePointer<CChar>? {
-    guard name.hasPointerRepresentation else { return nil }
-    return unsafe UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
-  }
+  /// The name as the core takes it.
+  var nativeName: UnsafePointer<CChar>? { unsafe name.nativeName }
 
   /// The same, failing at once when the queue is full.
   var withoutWaiting: CallOptions {
     CallOptions(place: place, expiry: expiry, whenFull: .fail, name: name)
+  }
+}
+
+extension StaticString {
+  /// As the core takes names; lives as long as the process.
+  var nativeName: UnsafePointer<CChar>? {
+    guard hasPointerRepresentation else { return nil }
+    return unsafe UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self)
   }
 }

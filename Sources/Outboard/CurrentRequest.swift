@@ -23,7 +23,10 @@ enum CurrentRequest {
       let hop = unsafe UnsafePointer<ob_hop>(bitPattern: word & ~hopTag)
       return unsafe ob_spi_hop_cancelled(hop) != 0
     }
-    guard let request = unsafe OpaquePointer(bitPattern: word) else { return false }
+    // A post's body, or none.
+    guard let request = unsafe OpaquePointer(bitPattern: word) else {
+      return ob_spi_stopping() != 0
+    }
     return unsafe ob_request_cancelled(request) != 0
   }
 

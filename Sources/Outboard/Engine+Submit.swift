@@ -53,9 +53,7 @@ extension Engine {
     whenFull: QueueFullPolicy = .fail, name: StaticString = #function,
     _ body: @escaping @Sendable () -> Void
   ) throws(EngineError) {
-    let status = SyncCall(body).post(
-      to: executor,
-      CallOptions(place: .loop, expiry: .never, whenFull: whenFull, name: name))
+    let status = Post(body, name: name).submit(to: executor, whenFull: whenFull)
     if let error = status.error { throw error }
   }
 }

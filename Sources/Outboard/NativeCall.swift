@@ -74,22 +74,6 @@ internal import Synchronization
     return .ended(OB_OK.rawValue)
   }
 
-  /// Hands the call to the engine and forgets it. Any thread.
-  ///
-  /// - Returns: Success, or why it was refused.
-  func post(to executor: LoopExecutor, _ options: CallOptions) -> CallStatus {
-    var native = unsafe native(options)
-    unsafe native.destroy = releaseCall
-    _ = unsafe hold()
-    let status = unsafe ob_submit(nil, executor.handle, &native)
-    guard status == OB_OK.rawValue else {
-      let refusal = CallStatus.refused(status)
-      unsafe Unmanaged.passUnretained(self).release()
-      return refusal
-    }
-    return .ended(OB_OK.rawValue)
-  }
-
   /// Hands the call to the engine and blocks until it has ended. Not for its loop thread.
   ///
   /// - Returns: How it ended, or why it was refused.

@@ -5,12 +5,12 @@
 #define FAR (60 * S)
 
 typedef struct tries {
-  uint64_t wanted;   /* the run that answers */
+  uint64_t wanted; /* the run that answers */
   uint64_t pause_ns;
-  uint64_t began;    /* the last run, ns */
-  int runs, asked;   /* atomic: runs, and pauses that have begun */
-  int hooked;        /* atomic: calls of the hook */
-  int status;        /* of the last ob_request_again */
+  uint64_t began;  /* the last run, ns */
+  int runs, asked; /* atomic: runs, and pauses that have begun */
+  int hooked;      /* atomic: calls of the hook */
+  int status;      /* of the last ob_request_again */
 } tries;
 
 static void try_again(ob_request *request, void *input, size_t size,

@@ -58,6 +58,15 @@ OB_API int ob_spi_hop_cancelled(const ob_hop *hop);
 /* How it ended: OB_OK, OB_ECANCELED, OB_ESHUTDOWN. */
 OB_API int ob_spi_hop_status(const ob_hop *hop);
 
+/* Posts fn(arg, status), as ob_post or, with nowait, as ob_try_post. fn tells
+ * stop's report by what name it runs, between begin and end (which takes what
+ * begin returned). Loop thread, those two. stopping: whether what runs there
+ * should end. */
+OB_API int ob_spi_post(ob_engine *engine, ob_post_fn fn, void *arg, int nowait);
+OB_API const char *ob_spi_name_begin(const char *name);
+OB_API void ob_spi_name_end(const char *outer);
+OB_API int ob_spi_stopping(void);
+
 /* A word for the Swift layer. Set before the engine is shared with another
  * thread. current: that of the engine whose loop thread this is, or NULL. */
 OB_API void ob_spi_set_context(ob_engine *engine, void *context);

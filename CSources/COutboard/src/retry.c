@@ -45,7 +45,8 @@ static int check_again(const ob_request *request) {
     return ob__fail(OB_EPERM,
                     "ob_request_again: only the request's own handler may ask "
                     "for this, before it returns");
-  if (request->engine->current_answered || ob__full_of((ob_request *)request)->retry.slot != 0)
+  if (request->engine->current_answered ||
+      ob__full_of((ob_request *)request)->retry.slot != 0)
     return ob__fail(OB_EALREADY, "ob_request_again: %s",
                     request->engine->current_answered
                         ? "answered before"

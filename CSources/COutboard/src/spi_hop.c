@@ -17,9 +17,9 @@
 #define DONE 0x4u
 #define WATCHED 0x8u
 
-/* What stop's report shows, with the name. */
-static void hop_body(ob_request *request, void *input, size_t size,
-                     void *user) {
+/* What stop's report shows with a name. */
+static void swift_body(ob_request *request, void *input, size_t size,
+                       void *user) {
   (void)request, (void)input, (void)size, (void)user;
 }
 
@@ -33,7 +33,7 @@ static void run_body(ob_engine *engine, ob_hop *hop) {
   const char *outer_name = engine->current_name;
   ob_handler outer_handler = engine->current_handler;
   ob__store_relaxed(&engine->current_name, hop->name);
-  ob__store_relaxed(&engine->current_handler, hop_body);
+  ob__store_relaxed(&engine->current_handler, swift_body);
   hop->body(hop);
   ob__exit_check(engine);
   ob__store_relaxed(&engine->current_name, outer_name);
@@ -133,4 +133,30 @@ int ob_spi_hop_cancel(ob_hop *hop) {
 int ob_spi_hop_cancelled(const ob_hop *hop) {
   return (ob__load_acquire(&hop->state) & CANCEL) != 0 ||
          ob__load_relaxed(&hop->engine->gate) == OB__STOP_CANCEL;
+}
+
+/* --- Posts of the Swift layer ----------------------------------------------
+ */
+
+int ob_spi_post(ob_engine *engine, ob_post_fn fn, void *arg, int nowait) {
+  return nowait ? ob_try_post(engine, fn, arg) : ob_post(engine, fn, arg);
+}
+
+const char *ob_spi_name_begin(const char *name) {
+  ob_engine *engine = ob__loop_self();
+  const char *outer = engine->current_name;
+  ob__store_relaxed(&engine->current_name, name);
+  ob__store_relaxed(&engine->current_handler, swift_body);
+  return outer;
+}
+
+void ob_spi_name_end(const char *outer) {
+  ob_engine *engine = ob__loop_self();
+  ob__store_relaxed(&engine->current_name, outer);
+  ob__store_relaxed(&engine->current_handler, NULL);
+}
+
+int ob_spi_stopping(void) {
+  const ob_engine *engine = ob__loop_self();
+  return engine != NULL && ob__load_relaxed(&engine->gate) == OB__STOP_CANCEL;
 }
