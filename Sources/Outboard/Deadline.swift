@@ -2,7 +2,8 @@ internal import COutboard
 
 /// When a call or a wait is given up.
 ///
-/// A relative deadline counts from the call it is passed to. An instant is turned into the time
+/// Of a deadline that is passed to a call, and that of a ``withDeadline(_:_:)`` around it, the one
+/// that comes first holds. A relative deadline counts from the call it is passed to. An instant is turned into the time
 /// that remains when that call is made: instants never reach the engine, as `ContinuousClock` and
 /// the engine's monotonic clock go on differently while the machine sleeps.
 public struct Deadline: Sendable, Hashable {
