@@ -9,7 +9,7 @@ struct MemoTests {
 
   init() throws { engine = try Engine() }
 
-  /// Waits until the memo's probe runs and so many tasks and threads wait for it, this one included.
+  /// Returns when the memo's probe runs and so many tasks wait for it.
   private func share<R: Sendable>(
     _ memo: Memo<R>, _ count: Int, _ running: Counter
   ) async -> [Task<R, any Error>] {
