@@ -2,9 +2,10 @@ internal import COutboard
 
 /// When a call or a wait is given up.
 ///
-/// A relative deadline counts from the call it is passed to. An instant is turned into the time
-/// that remains when that call is made: instants never reach the engine, as `ContinuousClock` and
-/// the engine's monotonic clock go on differently while the machine sleeps.
+/// Of a deadline that is passed to a call, and that of a ``withDeadline(_:_:)`` around it, the one
+/// that comes first holds. A relative deadline counts from the call it is passed to. An instant is
+/// turned into the time that remains when that call is made: instants never reach the engine, as
+/// `ContinuousClock` and the engine's monotonic clock go on differently while the machine sleeps.
 public struct Deadline: Sendable, Hashable {
   private enum Kind: Sendable, Hashable {
     case never
@@ -73,7 +74,7 @@ public struct Deadline: Sendable, Hashable {
 
   /// The instant of expiry, fixed now, for a call that may have to submit more than once: this
   /// deadline or the ambient one, whichever comes first.
-  var expiry: Expiry { expiry(by: .monotonic) }
+  var expiry: Expiry { min(Expiry(after: nanoseconds), AmbientDeadline.expiry) }
 
   /// The same on any clock.
   func expiry(by time: TimeSource) -> Expiry {

@@ -1,9 +1,9 @@
 /// Why a call was not answered, or the error its body threw.
 ///
-/// Every throwing function of an ``Engine`` throws exactly this type. The tools that run an operation
-/// for its caller (``withDeadline(_:_:)``, ``retry(_:_:)`` and the like) let the operation's own
-/// error pass as it is, and throw this type for what they have to say themselves. `description` says
-/// what happened and what to do about it.
+/// Every throwing function of an ``Engine`` throws exactly this type. The tools that run an
+/// operation for its caller (``withDeadline(_:_:)``, ``retry(_:_:)`` and the like) let the
+/// operation's own error pass as it is, and throw this type for what they have to say themselves.
+/// `description` says what happened and what to do about it.
 public enum EngineError: Error {
   /// An option or argument is out of range; the text names it.
   case invalidArgument(String)

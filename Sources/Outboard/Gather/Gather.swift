@@ -9,8 +9,8 @@
 ///   - limit: Most that run at once; they start in the order of the inputs.
 ///   - operation: Runs as a child task.
 /// - Returns: The results, in the order of the inputs.
-/// - Throws: The first error as it is; ``EngineError/cancelled`` when the caller was cancelled before
-///   all had started; ``EngineError/invalidArgument(_:)`` for a limit below 1.
+/// - Throws: The first error as it is; ``EngineError/cancelled`` when the caller was cancelled
+///   before all had started; ``EngineError/invalidArgument(_:)`` for a limit below 1.
 public func gather<Input: Sendable, R: Sendable>(
   _ inputs: some Collection<Input>, limit: Int = .max,
   _ operation: @escaping @Sendable (Input) async throws -> R

@@ -1,9 +1,9 @@
 /// Runs work under one key strictly in order, and work under different keys in parallel.
 ///
 /// For what must not interleave and has no thread of its own: the requests of one account, the
-/// writes to one file. The order is that in which ``run(_:deadline:_:)`` is entered; the next begins
-/// when the one before has returned, suspensions included. Keys need no set-up, and one that nobody
-/// uses takes no memory.
+/// writes to one file. The order is that in which ``run(_:deadline:_:)`` is entered; the next
+/// begins when the one before has returned, suspensions included. Keys need no set-up, and one that
+/// nobody uses takes no memory.
 ///
 /// `@unchecked Sendable`: `state` is protected by `room`'s lock.
 public final class Lane<Key: Hashable & Sendable>: @unchecked Sendable {

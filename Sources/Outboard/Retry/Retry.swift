@@ -1,16 +1,16 @@
 /// Runs an operation until it succeeds, as often and as long as a policy allows.
 ///
-/// Deadlines are kept as by ``withDeadline(_:_:)``, the ambient one included; a pause that would end
-/// after the deadline is not begun. Cancellation ends a pause at once, and no attempt begins after
-/// it. Any task.
+/// Deadlines are kept as by ``withDeadline(_:_:)``, the ambient one included; a pause that would
+/// end after the deadline is not begun. Cancellation ends a pause at once, and no attempt begins
+/// after it. Any task.
 ///
 /// - Parameters:
 ///   - policy: How often, how long, after which errors.
 ///   - operation: One attempt. It may run more than once, so it must not matter if an earlier one
 ///     had its effect before it failed.
 /// - Returns: What the first attempt that succeeded returned.
-/// - Throws: The error of the last attempt as it is; ``EngineError/timedOut(_:)`` telling of it when
-///   it was the whole deadline that ended the attempts; ``EngineError/cancelled`` between two;
+/// - Throws: The error of the last attempt as it is; ``EngineError/timedOut(_:)`` telling of it
+///   when it was the whole deadline that ended the attempts; ``EngineError/cancelled`` between two;
 ///   ``EngineError/invalidArgument(_:)`` for a policy that is none.
 public func retry<R: Sendable>(
   _ policy: RetryPolicy = RetryPolicy(), _ operation: @escaping @Sendable () async throws -> R
@@ -26,6 +26,7 @@ func retry<R: Sendable>(
 ) async throws -> R {
   try policy.check()
   let whole = policy.deadline.expiry(by: time)
+  if whole.remaining(at: time.now()) == 0 { throw EngineError.timedOut(nil) }
   var state = RetryState(policy, whole)
   while true {
     if Task.isCancelled { throw EngineError.cancelled }

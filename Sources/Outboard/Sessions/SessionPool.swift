@@ -172,7 +172,11 @@ public final class SessionPool<Source: SessionSource>: @unchecked Sendable {
   ///   ``EngineError/cancelled``; ``EngineError/deadlock(_:)`` from inside a call on one of its
   ///   sessions: the end has begun.
   public func shutdown(deadline: Deadline = .seconds(5)) async throws(EngineError) {
-    perform { $0.close() }
+    perform { state in
+      reaper?.cancel()
+      reaper = nil
+      return state.close()
+    }
     let held = HeldTurns.of(identity)
     let notice = await room.wait(until: deadline.expiry(by: time), by: time) { waiter in
       if held.contains(where: state.leases.contains) {

@@ -1,7 +1,7 @@
 internal import Synchronization
 
-/// What the current task holds of pools and lanes: waiting for more of the same would be waiting for
-/// itself.
+/// What the current task holds of pools and lanes: waiting for more of the same would be waiting
+/// for itself.
 ///
 /// A task-local value: child tasks hold what their parent holds, for it waits for them. So does a
 /// `Task { }` made while something is held; `Task.detached` holds nothing.

@@ -18,6 +18,18 @@ extension Engine {
   }
 }
 
+extension Engine {
+  /// Holds the loop until so many calls are under way, so that they are sure to meet there.
+  func holdUntilQueued(_ count: Int) async throws {
+    let gate = Gate()
+    try post { gate.pass() }
+    Task {
+      #expect(await eventually { (try? self.statistics().inFlight) ?? 0 > count })
+      gate.open()
+    }
+  }
+}
+
 extension EngineError {
   /// The case without what it carries.
   var kind: String {

@@ -8,8 +8,8 @@ final class LoopbackServer: @unchecked Sendable {
   private var thread: HostThread?
   private var workers: [HostThread] = []
 
-  /// - Parameter serve: Gets a connection's descriptor and number, counted from 0; the server closes
-  ///   the descriptor.
+  /// - Parameter serve: Gets a connection's descriptor, which the server closes, and its number,
+  ///   counted from 0.
   init(_ serve: @escaping @Sendable (Int32, Int) -> Void) {
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     self.listener = listener

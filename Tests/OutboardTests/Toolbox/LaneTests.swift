@@ -145,6 +145,7 @@ struct LaneTests {
   {
     let engine = try Engine()
     let balances = (0..<3).map { _ in Counter() }
+    try await engine.holdUntilQueued(8)
     try await HostThread.run {
       HostThread.race(8) { thread in
         for number in 0..<30 {

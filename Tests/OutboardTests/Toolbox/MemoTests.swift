@@ -9,7 +9,7 @@ struct MemoTests {
 
   init() throws { engine = try Engine() }
 
-  /// Waits until the memo's probe runs and so many tasks and threads wait for it, this one included.
+  /// Returns when the memo's probe runs and so many tasks wait for it.
   private func share<R: Sendable>(
     _ memo: Memo<R>, _ count: Int, _ running: Counter
   ) async -> [Task<R, any Error>] {
@@ -241,21 +241,19 @@ struct MemoTests {
     #expect(runs.value == 0)
     #expect(try await memo.value(on: engine) == 1)
     #expect(try await engine.call(ask) == 1, "what is kept may be had anywhere")
-    let recursive = Recursive()
+    let itself = Itself()
+    let recursive = Memo { try itself.memo?.valueAndWait() ?? 0 }
+    itself.memo = recursive
     let inside = await #expect(throws: EngineError.self) {
-      try await HostThread.run { try recursive.memo.valueAndWait() }
+      try await HostThread.run { try recursive.valueAndWait() }
     }
     #expect(inside?.kind == "deadlock")
   }
 
-  private final class Recursive: Sendable {
-    let memo: Memo<Int>
-
-    init() {
-      let itself = Recorder<Memo<Int>>()
-      memo = Memo { try itself.all[0].valueAndWait() }
-      itself.add(memo)
-    }
+  /// Where a function finds its own memo.
+  private final class Itself: @unchecked Sendable {
+    // Set before the function runs.
+    weak var memo: Memo<Int>?
   }
 
   @Test("A thread stops waiting at its deadline; the function goes on for the others")

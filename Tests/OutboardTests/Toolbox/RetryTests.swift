@@ -120,6 +120,10 @@ struct RetryTests {
     time.advance(by: .seconds(3))
     #expect((await #expect(throws: EngineError.self) { try await cut.value })?.kind == "timedOut")
     #expect(attempts.value == 1)
+    let late = run(RetryPolicy(attempts: 9, deadline: .after(.zero))) { _ = attempts.add() }
+    let over = await #expect(throws: EngineError.self) { try await late.value }
+    #expect(over?.description == "the deadline expired")
+    #expect(attempts.value == 1, "no attempt is begun")
     let vain = run(RetryPolicy(attempts: 9, backoff: backoff, deadline: .seconds(4))) {
       throw Fault(code: 77)
     }

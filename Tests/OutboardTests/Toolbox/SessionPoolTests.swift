@@ -254,6 +254,7 @@ struct SessionPoolTests {
     try await again.value
     #expect(source.log.all.filter { $0.hasPrefix("disconnect") }.count == 2)
     try await pool.shutdown()
+    #expect(await eventually { time.sleeping == 0 })
   }
 
   @Test("A pool that goes disconnects what is idle")

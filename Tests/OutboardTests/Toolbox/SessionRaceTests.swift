@@ -75,6 +75,7 @@ struct SessionRaceTests {
     async throws -> Int
   {
     let (engine, client) = (try Engine(), SharedClient())
+    try await engine.holdUntilQueued(Self.threads)
     try await HostThread.run {
       HostThread.race(Self.threads) { thread in
         for number in 0..<Self.calls {
