@@ -1,4 +1,5 @@
 internal import COutboard
+internal import Synchronization
 
 extension LoopExecutor {
   /// The executor whose loop thread the caller runs on, if any.
@@ -48,7 +49,9 @@ private func loopHasClosed(_ timer: UnsafeMutablePointer<ob_timer>?, _ status: I
   guard status != OB_OK.rawValue else { return }
   guard let context = unsafe ob_spi_current_context() else { return }
   unsafe ob_spi_set_context(ob_engine_current(), nil)
-  unsafe Unmanaged<LoopExecutor>.fromOpaque(context).release()
+  let executor = unsafe Unmanaged<LoopExecutor>.fromOpaque(context)
+  unsafe executor._withUnsafeGuaranteedRef { $0.hasClosed.store(true, ordering: .releasing) }
+  unsafe executor.release()
 }
 
 extension UInt64 {
