@@ -32,6 +32,8 @@ extension EngineError: CustomStringConvertible {
       "closed: \(detail)"
     case .tooLarge(let detail):
       "too much: \(detail)"
+    case .notFound(let detail):
+      detail
     case .startFailed(let error):
       "the start hook failed: \(error)"
     case .body(let error):

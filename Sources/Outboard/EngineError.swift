@@ -35,6 +35,8 @@ public enum EngineError: Error {
   case closed(String)
   /// More came than the limit that was set allows; the text names both.
   case tooLarge(String)
+  /// The name has no address, or could not be looked up; the text says which.
+  case notFound(String)
   /// The start hook threw this error.
   case startFailed(any Error)
   /// The body of the call threw this error.

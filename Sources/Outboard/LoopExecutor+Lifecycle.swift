@@ -31,6 +31,15 @@ extension LoopExecutor {
     }
   }
 
+  /// Whether something may be begun here that does not go through the queue.
+  ///
+  /// - Throws: ``EngineError/shutdown``, ``EngineError/forked``, ``EngineError/broken(_:)``.
+  func checkOpen() throws(EngineError) {
+    let status = unsafe ob_spi_enter(handle)
+    guard status == OB_OK.rawValue else { throw EngineError(returned: status) }
+    if hasClosed.load(ordering: .acquiring) { throw .shutdown }
+  }
+
   /// Begins a stop in cancel mode and does not wait. Any thread.
   func beginStop() {
     _ = unsafe ob_engine_stop(handle, Engine.StopMode.cancel.native, 0)

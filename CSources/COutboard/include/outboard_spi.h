@@ -58,6 +58,10 @@ OB_API uint64_t ob_spi_now(void);
  * starts an engine. Any thread. */
 OB_API uint32_t ob_spi_process(void);
 
+/* What each call of the core checks first: OB_EFORKED, unless that is to start
+ * a fresh loop here, OB_EBROKEN. Any thread. */
+OB_API int ob_spi_enter(ob_engine *engine);
+
 /* A set of descriptors that the loop waits for. */
 typedef struct ob_io ob_io;
 
@@ -79,8 +83,8 @@ OB_API int ob_spi_io_open(ob_io **out, ob_engine *engine, ob_io_ready ready,
 
 /* Registers fd with tag for events, changes that (and arms it again), or takes
  * it out, which must come before close(fd). 0, a positive errno (EPERM: it is
- * of a kind that is always ready), OB_ESHUTDOWN or OB_EBROKEN. Loop thread
- * only. */
+ * of a kind that is always ready), OB_ESHUTDOWN, OB_EBROKEN, or OB_EFORKED for
+ * a set of the parent's. Loop thread only. */
 OB_API int ob_spi_io_control(ob_io *io, int op, int fd, uint32_t tag,
                              uint32_t events);
 

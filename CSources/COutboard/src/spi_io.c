@@ -45,6 +45,10 @@ uint32_t ob_spi_process(void) {
   return ob__fork_word();
 }
 
+int ob_spi_enter(ob_engine *engine) {
+  return ob__enter(engine);
+}
+
 int ob_spi_io_ours(const ob_io *io) {
   return io->fork_word == ob__fork_word();
 }
@@ -141,6 +145,8 @@ int ob_spi_io_control(ob_io *io, int op, int fd, uint32_t tag,
   static const int ops[] = {EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL};
   int rc;
   ob__assert_loop(io->engine, "ob_spi_io_control");
+  /* The set is shared with the parent: what is taken out here is there too. */
+  if (!ob_spi_io_ours(io)) return OB_EFORKED;
   if (io->status != OB_OK) return io->status;
   if (op != OB_IO_DELETE && uv_is_closing((uv_handle_t *)&io->poll))
     return OB_ESHUTDOWN;

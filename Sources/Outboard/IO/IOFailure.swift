@@ -32,6 +32,7 @@ extension EngineError {
   /// - Parameters:
   ///   - code: A positive `errno`.
   ///   - operation: What was tried, on what.
+  /// - Returns: The error.
   static func io(_ code: Int32, _ operation: @autoclosure () -> String) -> EngineError {
     code == SystemCode.noMemory ? .outOfMemory : .io(IOFailure(operation: operation(), code: code))
   }

@@ -14,6 +14,7 @@ internal import COutboard
   /// The object of a loop. Its loop thread only.
   ///
   /// - Parameter executor: The loop's.
+  /// - Returns: The object.
   /// - Throws: ``EngineError/shutdown``, ``EngineError/outOfMemory``, ``EngineError/system(_:)``.
   static func of(_ executor: LoopExecutor) throws(EngineError) -> LoopIO {
     if let known = executor.io {

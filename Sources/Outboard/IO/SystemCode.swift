@@ -4,7 +4,7 @@
   internal import Musl
 #endif
 
-/// The error numbers of the system that are told apart here.
+/// The error and signal numbers of the system that are told apart or sent here.
 enum SystemCode {
   static let noEntry = ENOENT
   static let notPermitted = EPERM
@@ -13,5 +13,8 @@ enum SystemCode {
   static let wouldBlock = EAGAIN
   static let brokenPipe = EPIPE
   static let noChild = ECHILD
+  static let noProcess = ESRCH
+  static let term = SIGTERM
+  static let kill = SIGKILL
   static let notOpen = ENXIO
 }

@@ -2,7 +2,9 @@ internal import COutboard
 
 /// The beats of a periodic timer, as a sequence without end. See ``Engine/ticks(every:first:)``.
 public struct Ticks: AsyncSequence, Sendable {
+  /// One beat.
   public typealias Element = Tick
+  /// Why there are no more.
   public typealias Failure = EngineError
 
   let executor: LoopExecutor

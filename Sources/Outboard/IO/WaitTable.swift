@@ -56,6 +56,7 @@ struct WaitTable<Waiter> {
   ///   - direction: For what.
   ///   - stays: Whether the registration stays when nobody waits; then `forget` must come before the
   ///     descriptor is closed.
+  /// - Returns: What to tell the system, or that somebody waits already.
   mutating func admit(
     _ waiter: Waiter, fd: Int32, direction: IODirection, stays: Bool
   ) -> Admission {
