@@ -185,6 +185,29 @@ OB_API int ob_spi_file_identity(const char *path, uint64_t identity[2]);
 /* Removes a path if it still names that file. */
 OB_API void ob_spi_unlink_same(const char *path, const uint64_t identity[2]);
 
+/* --- Files (spi_file.c) -----------------------------------------------------
+ * They block. Errors are errno values, negative where a count is returned. */
+
+enum ob_file_how {
+  OB_FILE_READ = 1,
+  OB_FILE_WRITE = 2,
+  OB_FILE_CREATE = 4, /* unless it is there */
+  OB_FILE_NEW = 8,    /* it must not be there */
+  OB_FILE_EMPTY = 16, /* throws away what it holds */
+};
+
+OB_API int ob_spi_file_open(const char *path, uint32_t how, uint32_t mode);
+OB_API int64_t ob_spi_file_size(int fd);
+/* All size bytes, or up to the end of the file. */
+OB_API ptrdiff_t ob_spi_file_read(int fd, void *bytes, size_t size, int64_t at);
+/* All size bytes. */
+OB_API int ob_spi_file_write(int fd, const void *bytes, size_t size,
+                             int64_t at);
+OB_API int ob_spi_file_truncate(int fd, int64_t size);
+OB_API int ob_spi_file_sync(int fd);
+OB_API int ob_spi_file_rename(const char *from, const char *to);
+OB_API void ob_spi_file_remove(const char *path);
+
 /* The text of an errno with its name, cut to size. Any thread. */
 OB_API void ob_spi_errno_text(int code, char *text, size_t size);
 

@@ -10,7 +10,11 @@ extension Engine {
     let wait = AbandonableWait<R>(executor, deadline)
     let executor = executor  // the engine itself may go meanwhile
     let work = Task {
-      wait.finish(await executor.offloadedResult(name: name, body))
+      do throws(EngineError) {
+        wait.finish(.success(try await executor.offloaded(name: name, body)))
+      } catch {
+        wait.finish(.failure(error))
+      }
     }
     if let error = await wait.outcome() {
       work.cancel()  // queued, it need not run at all
@@ -19,20 +23,15 @@ extension Engine {
     guard let result = wait.result else { throw .shutdown }
     return try result.get()
   }
+}
+
+extension LoopExecutor {
   /// Runs a body on the pool; what it throws comes through as it is.
   func offloaded<R: Sendable>(
     name: StaticString = #function, _ body: @escaping @Sendable () throws(EngineError) -> R
   ) async throws(EngineError) -> R {
-    try await executor.offloadedResult(name: name, body).get()
-  }
-}
-
-extension LoopExecutor {
-  fileprivate func offloadedResult<R: Sendable>(
-    name: StaticString, _ body: @escaping @Sendable () throws(EngineError) -> R
-  ) async -> Result<R, EngineError> {
     let call = SyncCall { Result { () throws(EngineError) in try body() } }
     let options = CallOptions(place: .pool, expiry: .never, whenFull: .wait, name: name)
-    do { return try await call.outcome(on: self, options) } catch { return .failure(error) }
+    return try await call.outcome(on: self, options).get()
   }
 }

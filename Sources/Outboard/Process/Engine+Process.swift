@@ -20,7 +20,7 @@ extension Engine {
     try command.check()
     let spawn = Spawn(
       command: command, redirections: [input, output, errors], executor: executor)
-    return try await offloaded { () throws(EngineError) in try spawn.start() }
+    return try await executor.offloaded { () throws(EngineError) in try spawn.start() }
   }
 
   /// Runs a command to its end: feeds it, captures what it says, and takes care that nothing of it
