@@ -113,7 +113,7 @@ public final class ByteStream: Sendable {
   ///   task writes, ``EngineError/shutdown``, ``EngineError/forked``.
   public func finishWriting() throws(EngineError) {
     guard kind == .socket else { return close() }
-    _ = try descriptor.start(.write, .never)
+    try descriptor.take(.write)
     defer { descriptor.finish(.write) }
     let code = try descriptor.use { fd in ob_spi_finish_writing(fd) }
     guard code == 0 else { throw .io(code, "end the writing to \(descriptor.name)") }

@@ -21,7 +21,7 @@ extension Engine {
     guard !host.isEmpty, !host.utf8.contains(0), host.utf8.count < 1025 else {
       throw .invalidArgument("\"\(host.prefix(80))\" is no host name: empty, too long, or with NUL")
     }
-    return try await abandonable(deadline) { () throws(EngineError) in
+    return try await executor.abandonable(deadline) { () throws(EngineError) in
       try Self.lookUp(host, port, family)
     }
   }

@@ -70,7 +70,7 @@ internal import COutboard
     case .waits(let change):
       let status = apply(change)
       if status == OB_OK.rawValue { return }
-      if case .arm = change, status == SystemCode.noEntry {
+      if case .arm = change, status == SystemCode.noEntry || status == SystemCode.badDescriptor {
         // The number is another file's by now, or nobody's.
         _ = table.withdraw(fd: fd, direction: direction)
         fallOut(fd)

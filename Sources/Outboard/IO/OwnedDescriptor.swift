@@ -12,14 +12,12 @@ internal import Synchronization
   private let fd: Int32
   /// The process that opened it, as the core numbers them.
   private let process = ob_spi_process()
-  /// Threads inside, and one for its owner; with `closing`.
-  private let uses = Atomic<UInt32>(1)
+  private let uses = DescriptorUses()
   /// The directions that an operation has taken.
   private let taken = Atomic<UInt32>(0)
   /// System calls in a row that had their answer at once.
   private let immediate = Atomic<UInt32>(0)
 
-  private static let closing: UInt32 = 1 << 31
   /// An operation on the loop that never has to wait lets others have their turn this often.
   private static let mostImmediate: UInt32 = 32
 
@@ -34,7 +32,7 @@ internal import Synchronization
   }
 
   deinit {
-    if uses.load(ordering: .acquiring) & Self.closing == 0 {
+    if uses.beginClosing() {
       Self.giveUp(fd, executor, name) { [fd] in ob_spi_close(fd) }
     }
   }
@@ -43,12 +41,11 @@ internal import Synchronization
 
   /// Ends the waits for it, and closes it soon after. Any thread; never blocks.
   func close() {
-    let before = uses.bitwiseOr(Self.closing, ordering: .acquiringAndReleasing).oldValue
-    guard before & Self.closing == 0 else { return }
+    guard uses.beginClosing() else { return }
     Self.giveUp(fd, executor, name) { self.leave() }
   }
 
-  var isClosed: Bool { uses.load(ordering: .acquiring) & Self.closing != 0 }
+  var isClosed: Bool { uses.isClosing }
 
   var closedError: EngineError { .closed("\(name) was closed here before") }
 
@@ -81,18 +78,12 @@ internal import Synchronization
   func enter() throws(EngineError) -> Int32 {
     guard process == ob_spi_process() else { throw .forked }
     if executor.hasClosed.load(ordering: .acquiring) { throw .shutdown }
-    let before = uses.add(1, ordering: .acquiringAndReleasing).oldValue
-    guard before & Self.closing == 0 else {
-      leave()
-      throw closedError
-    }
+    guard uses.enter() else { throw closedError }
     return fd
   }
 
   func leave() {
-    if uses.subtract(1, ordering: .acquiringAndReleasing).newValue == Self.closing {
-      ob_spi_close(fd)
-    }
+    if uses.leave() { ob_spi_close(fd) }
   }
 
   // MARK: Operations
@@ -105,11 +96,18 @@ internal import Synchronization
   func start(_ direction: IODirection, _ deadline: Deadline) throws(EngineError) -> Expiry {
     if Task.isCancelled { throw .cancelled }
     if deadline.remaining == .zero { throw .timedOut(nil) }
+    try take(direction)
+    return deadline.expiry
+  }
+
+  /// The same for one that does not wait.
+  ///
+  /// - Throws: ``EngineError/busy(_:)``.
+  func take(_ direction: IODirection) throws(EngineError) {
     let before = taken.bitwiseOr(direction.rawValue, ordering: .acquiringAndReleasing).oldValue
     guard before & direction.rawValue == 0 else {
       throw .busy("\(name) has a \(direction.waiter) at work; one at a time, so await it first")
     }
-    return deadline.expiry
   }
 
   func finish(_ direction: IODirection) {

@@ -1,6 +1,6 @@
 internal import COutboard
 
-/// A child process. See ``Engine/spawn(_:input:output:errors:)``.
+/// A child process. See ``Engine/spawn(_:input:output:errors:deadline:)``.
 ///
 /// The engine reaps it when it has ended, whether somebody waits for that or not, and needs no
 /// `SIGCHLD` for it. A child does not outlive its engine: when that stops, it gets TERM, and KILL

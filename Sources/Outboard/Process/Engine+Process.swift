@@ -10,17 +10,21 @@ extension Engine {
   ///   - input: What it reads.
   ///   - output: Where its output goes.
   ///   - errors: Where its errors go.
+  ///   - deadline: For the start, which waits for a thread of the pool; not for the child's life. A
+  ///     child that is started too late is ended.
   /// - Returns: The child.
   /// - Throws: ``EngineError/io(_:)`` when it could not be started: `ENOENT` for no such program or
   ///   directory; ``EngineError/invalidArgument(_:)``; and as for `offload`.
   public func spawn(
     _ command: Command, input: Redirection = .null, output: Redirection = .null,
-    errors: Redirection = .null
+    errors: Redirection = .null, deadline: Deadline = .never
   ) async throws(EngineError) -> ChildProcess {
     try command.check()
     let spawn = Spawn(
       command: command, redirections: [input, output, errors], executor: executor)
-    return try await executor.offloaded { () throws(EngineError) in try spawn.start() }
+    return try await executor.abandonable(deadline, dropped: { $0.terminate() }) {
+      () throws(EngineError) in try spawn.start()
+    }
   }
 
   /// Runs a command to its end: feeds it, captures what it says, and takes care that nothing of it
@@ -37,7 +41,7 @@ extension Engine {
   ///   - deadline: When it is ended.
   /// - Returns: How it ended, and what it said. A code other than 0 is not an error here.
   /// - Throws: ``EngineError/timedOut(_:)``, ``EngineError/cancelled``, and as for
-  ///   ``spawn(_:input:output:errors:)`` and ``ChildProcess/end(deadline:)``.
+  ///   ``spawn(_:input:output:errors:deadline:)`` and ``ChildProcess/end(deadline:)``.
   public func run(
     _ command: Command, input: [UInt8] = [], outputLimit: Int = 1 << 20,
     deadline: Deadline = .never
@@ -47,7 +51,14 @@ extension Engine {
     }
     if deadline.remaining == .zero { throw .timedOut(nil) }
     let until = FixedDeadline(deadline)
-    let child = try await spawn(command, input: .pipe, output: .pipe, errors: .pipe)
+    let child: ChildProcess
+    do {
+      child = try await spawn(
+        command, input: .pipe, output: .pipe, errors: .pipe, deadline: until.rest)
+    } catch {
+      guard case .timedOut = error else { throw error }
+      throw .timedOut("\(command.executable) was not started in time, for want of a pool thread")
+    }
     let run = CommandRun(child: child, command: command, executor: executor)
     let result = await withTaskExecutorPreference(executor) {
       await run.result(input: input, limit: outputLimit, until: until)

@@ -59,6 +59,24 @@ struct FileTests {
     _ = try await blocked
   }
 
+  @Test("At the deadline and when cancelled it is not waited for")
+  func abandoned() async throws {
+    let (engine, fifo) = (engine, SocketPath("fifo"))
+    unsafe #expect(mkfifo(fifo.path, 0o600) == 0)
+    #expect(
+      await failure { try await engine.openFile(fifo.path, deadline: .milliseconds(10)) }
+        == "timedOut")
+    let task = Task { await failure { try await engine.readFile(fifo.path) } }
+    try await engine.call { await Task.yield() }
+    task.cancel()
+    #expect(await task.value == "cancelled")
+    // Lets go of the threads that still open it.
+    _ = try await engine.run(Command("sh", ["-c", "echo >\(fifo.path)"]))
+    #expect(
+      await failure { try await engine.readFile(fifo.path, deadline: .after(.zero)) }
+        == "timedOut")
+  }
+
   @Test("Closed, when what is under way has ended; twice is fine")
   func closed() async throws {
     let file = try await engine.openFile(place.path, .readWrite)

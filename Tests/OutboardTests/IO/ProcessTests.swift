@@ -72,16 +72,19 @@ struct ProcessTests {
 
   @Test("At the deadline: TERM, which it may hear")
   func deadline() async throws {
-    let begin = ContinuousClock.now
-    do {
-      _ = try await engine.run(shell("exec sleep 600"), deadline: .milliseconds(50))
-      Issue.record("ended")
-    } catch {
-      guard case .timedOut(let text?) = error else { throw error }
-      #expect(text.contains("/bin/sh"))
+    let path = SocketPath("heard")
+    let command = shell("trap 'echo >\(path.path); exit' TERM; while :; do sleep 0.01; done")
+    // A loaded machine may not even start it in time.
+    for milliseconds in [100, 500, 3000, 20_000] where unsafe access(path.path, F_OK) != 0 {
+      do {
+        _ = try await engine.run(command, deadline: .milliseconds(milliseconds))
+        Issue.record("ended by itself")
+      } catch {
+        guard case .timedOut(let text?) = error else { throw error }
+        #expect(text.contains("/bin/sh"))
+      }
     }
-    // Not by KILL, which comes after two seconds; but a loaded machine may be slow.
-    #expect(ContinuousClock.now - begin < .seconds(30))
+    unsafe #expect(access(path.path, F_OK) == 0)
   }
 
   @Test("At the deadline: KILL after the grace for one that is deaf to TERM")
@@ -223,5 +226,58 @@ struct ProcessTests {
     #expect(await eventually { Glibc.kill(child.processID, 0) != 0 && errno == ESRCH })
     #expect(await failure { try await child.signal(SIGTERM) } == "shutdown")
     #expect(await failure { try await engine.spawn(Command("true")) } == "shutdown")
+  }
+
+  @Test(
+    "Writing to a child that has gone is an error, never SIGPIPE, on a thread of the host's too")
+  func brokenPipe() async throws {
+    let child = try await engine.spawn(Command("true"), input: .pipe)
+    _ = try await child.end()
+    guard let input = child.standardInput else { throw Fault() }
+    let code = try await HostThread.run { () -> Int32 in
+      // As in most hosts: not blocked, and deadly.
+      var set = sigset_t()
+      unsafe sigemptyset(&set)
+      unsafe sigaddset(&set, SIGPIPE)
+      unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+      let result = Recorder<Int32>()
+      let task = Task.immediate {
+        do { try await input.write("x") } catch {
+          if case EngineError.io(let reason) = error { result.add(reason.code) }
+        }
+      }
+      _ = task
+      return result.all.first ?? 0
+    }
+    #expect(code == EPIPE)
+    try input.finishWriting()
+    #expect(await failure { try await input.write("x") } == "closed")
+    #expect(await failure { try input.localAddress() } == "closed")
+  }
+
+  @Test("A deadline holds for the start too; a child that is started too late is ended")
+  func lateStart() async throws {
+    var configuration = Engine.Configuration()
+    configuration.offload.threads = 1
+    configuration.offload.hardLimit = 1
+    let (engine, path) = (try Engine(configuration), SocketPath("mark"))
+    let (gate, held) = (Gate(), Counter())
+    let holder = Task {
+      try await engine.offload {
+        held.add()
+        gate.pass()
+      }
+    }
+    #expect(await eventually { held.value == 1 })
+    let command = shell("echo >\(path.path)")
+    #expect(
+      await failure { try await engine.run(command, deadline: .milliseconds(10)) } == "timedOut")
+    #expect(
+      await failure { try await engine.spawn(command, deadline: .milliseconds(10)) } == "timedOut")
+    gate.open()
+    try await holder.value
+    _ = try await engine.offload {}
+    // It waited for the thread, and was not started at all.
+    unsafe #expect(access(path.path, F_OK) != 0)
   }
 }
