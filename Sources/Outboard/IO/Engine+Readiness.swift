@@ -1,5 +1,3 @@
-internal import COutboard
-
 extension Engine {
   /// Suspends until a descriptor has something to read: bytes, a connection, its end, or an error.
   ///
@@ -42,14 +40,10 @@ extension Engine {
   @discardableResult
   public func endWaits(for descriptor: Int32) async -> Int {
     let executor = executor
-    return await unsafe withUnsafeContinuation { continuation in
-      let runs = LoopErrand.run(on: executor) {
-        let count = executor.io?.forget(
-          descriptor, "the waits for descriptor \(descriptor) were ended")
-        unsafe continuation.resume(returning: count ?? 0)
-      }
-      if !runs { unsafe continuation.resume(returning: 0) }
+    let count = await executor.ask {
+      executor.io?.forget(descriptor, "the waits for descriptor \(descriptor) were ended")
     }
+    return (count ?? nil) ?? 0
   }
 }
 

@@ -55,12 +55,7 @@ public final class ChildProcess: Sendable {
       throw .invalidArgument("\(number) is no signal: 1 to 64")
     }
     let record = record
-    let code: Int32? = await unsafe withUnsafeContinuation { continuation in
-      let runs = LoopErrand.run(on: record.executor) {
-        unsafe continuation.resume(returning: record.signal(number))
-      }
-      if !runs { unsafe continuation.resume(returning: nil) }
-    }
+    let code = await record.executor.ask { record.signal(number) }
     guard let code else { throw .shutdown }
     guard code == 0 else { throw .io(code, "send signal \(number) to process \(processID)") }
   }
