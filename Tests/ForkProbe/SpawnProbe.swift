@@ -11,6 +11,8 @@ enum SpawnProbe {
     try engine.callAndWait {
       for number in 1..<250 { try await round(engine, number) }
     }
+    // What was let go last may be on its way to be closed.
+    for _ in 0..<1000 where try descriptorCount() != descriptors { usleep(10_000) }
     guard try descriptorCount() == descriptors else { return 2 }
     // Nobody is left to be waited for.
     guard waitpid(-1, nil, WNOHANG) == -1, errno == ECHILD else { return 3 }

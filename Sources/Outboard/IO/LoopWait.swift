@@ -1,14 +1,13 @@
 internal import COutboard
-internal import Synchronization
 
 /// One task that waits for something on the loop, until its deadline or its cancellation.
 ///
-/// The outcome does not go through the continuation: where that is resumed before its task has
-/// suspended, ThreadSanitizer sees a race, as the runtime does not annotate that path. So it is
-/// written here, and `done` orders it, and whatever a subclass wrote before, for the task.
+/// A task that is elsewhere comes to the loop to wait, and goes back: as many hops as an errand and
+/// its answer. So the continuation is made and resumed on one thread. Resumed by another one, it may
+/// be before its task has suspended, where ThreadSanitizer sees a race, as the runtime does not
+/// annotate that path.
 ///
-/// `@unchecked Sendable`: `phase`, `timer` and `error` belong to the loop thread until `done`;
-/// `continuation` is set before the loop is told.
+/// `@unchecked Sendable`: `phase`, `timer` and `continuation` belong to the loop thread.
 @safe class LoopWait: @unchecked Sendable {
   private enum Phase {
     case idle
@@ -20,9 +19,7 @@ internal import Synchronization
   private let expiry: Expiry
   private var phase = Phase.idle
   private var timer: LoopTimer?
-  private var continuation: UnsafeContinuation<Void, Never>?
-  private var error: EngineError?
-  private let done = Atomic<Bool>(false)
+  private var continuation: UnsafeContinuation<EngineError?, Never>?
 
   /// - Parameters:
   ///   - executor: The loop's.
@@ -50,13 +47,23 @@ internal import Synchronization
   ///
   /// - Returns: Nil when what it waited for has come.
   final func outcome() async -> EngineError? {
-    await withTaskCancellationHandler {
+    if executor.isOnLoop { return await outcomeHere() }
+    do throws(EngineError) { try executor.checkOpen() } catch { return error }
+    return await outcomeThere()
+  }
+
+  @concurrent private func outcomeThere() async -> EngineError? {
+    await withTaskExecutorPreference(executor) { await outcomeHere() }
+  }
+
+  /// Loop thread; the fallback thread once the loop has closed.
+  private func outcomeHere() async -> EngineError? {
+    guard executor.isOnLoop else { return .shutdown }
+    return await withTaskCancellationHandler {
       await unsafe withUnsafeContinuation { continuation in
         unsafe self.continuation = continuation
-        let status = LoopErrand.status(on: executor) { self.start() }
-        if status != OB_OK.rawValue { resume(EngineError(status: status, detail: nil)) }
+        start()
       }
-      return done.load(ordering: .acquiring) ? error : .shutdown
     } onCancel: {
       // A closed loop has ended the wait already.
       _ = LoopErrand.run(on: executor) { self.giveUp(.cancelled) }
@@ -95,9 +102,7 @@ internal import Synchronization
   }
 
   private func resume(_ error: EngineError?) {
-    guard let continuation = unsafe continuation.take() else { return }
-    self.error = error
-    done.store(true, ordering: .releasing)
-    unsafe continuation.resume()
+    let continuation = unsafe continuation.take()
+    unsafe continuation?.resume(returning: error)
   }
 }
