@@ -26,6 +26,14 @@ extension EngineError: CustomStringConvertible {
       "the engine's descriptors were closed by the host\(suffix(detail)): start another engine"
     case .system(let detail):
       "a system call failed" + suffix(detail)
+    case .io(let failure):
+      failure.description
+    case .closed(let detail):
+      "closed: \(detail)"
+    case .tooLarge(let detail):
+      "too much: \(detail)"
+    case .notFound(let detail):
+      detail
     case .startFailed(let error):
       "the start hook failed: \(error)"
     case .body(let error):

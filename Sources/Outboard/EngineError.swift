@@ -30,6 +30,15 @@ public enum EngineError: Error {
   case broken(String)
   /// The system refused a thread or a descriptor; the text has the reason.
   case system(String)
+  /// An operation on a descriptor, file, address or process failed.
+  case io(IOFailure)
+  /// The stream, listener or descriptor was closed here, before or while it was waited for; the text
+  /// says which.
+  case closed(String)
+  /// More came than the limit that was set allows; the text names both.
+  case tooLarge(String)
+  /// The name has no address, or could not be looked up; the text says which.
+  case notFound(String)
   /// The start hook threw this error.
   case startFailed(any Error)
   /// The body of the call threw this error.

@@ -12,9 +12,14 @@ internal import COutboard
   ///
   /// - Returns: False when the loop has closed: the closure will not run.
   static func run(on executor: LoopExecutor, _ body: @escaping @Sendable () -> Void) -> Bool {
+    status(on: executor, body) == OB_OK.rawValue
+  }
+
+  /// The same, saying why the closure will not run: shutdown, or a fork.
+  static func status(on executor: LoopExecutor, _ body: @escaping @Sendable () -> Void) -> Int32 {
     if executor.isOnLoop {
       body()
-      return true
+      return OB_OK.rawValue
     }
     let memory = UnsafeMutablePointer<LoopErrand>.allocate(capacity: 1)
     unsafe memory.initialize(to: LoopErrand(body))
@@ -23,9 +28,9 @@ internal import COutboard
       let memory = unsafe UnsafeMutableRawPointer(node).assumingMemoryBound(to: LoopErrand.self)
       unsafe LoopErrand.take(memory).body()
     }
-    if unsafe ob_spi_push(executor.handle, &memory.pointee.node) == OB_OK.rawValue { return true }
-    _ = unsafe take(memory)
-    return false
+    let status = unsafe ob_spi_push(executor.handle, &memory.pointee.node)
+    if status != OB_OK.rawValue { _ = unsafe take(memory) }
+    return status
   }
 
   private static func take(_ memory: UnsafeMutablePointer<LoopErrand>) -> LoopErrand {

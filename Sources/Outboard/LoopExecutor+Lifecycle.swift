@@ -1,4 +1,5 @@
 internal import COutboard
+internal import Synchronization
 
 extension LoopExecutor {
   /// The executor whose loop thread the caller runs on, if any.
@@ -30,6 +31,15 @@ extension LoopExecutor {
     }
   }
 
+  /// Whether something may be begun here that does not go through the queue.
+  ///
+  /// - Throws: ``EngineError/shutdown``, ``EngineError/forked``, ``EngineError/broken(_:)``.
+  func checkOpen() throws(EngineError) {
+    let status = unsafe ob_spi_enter(handle)
+    guard status == OB_OK.rawValue else { throw EngineError(returned: status) }
+    if hasClosed.load(ordering: .acquiring) { throw .shutdown }
+  }
+
   /// Begins a stop in cancel mode and does not wait. Any thread.
   func beginStop() {
     _ = unsafe ob_engine_stop(handle, Engine.StopMode.cancel.native, 0)
@@ -48,7 +58,9 @@ private func loopHasClosed(_ timer: UnsafeMutablePointer<ob_timer>?, _ status: I
   guard status != OB_OK.rawValue else { return }
   guard let context = unsafe ob_spi_current_context() else { return }
   unsafe ob_spi_set_context(ob_engine_current(), nil)
-  unsafe Unmanaged<LoopExecutor>.fromOpaque(context).release()
+  let executor = unsafe Unmanaged<LoopExecutor>.fromOpaque(context)
+  unsafe executor._withUnsafeGuaranteedRef { $0.hasClosed.store(true, ordering: .releasing) }
+  unsafe executor.release()
 }
 
 extension UInt64 {

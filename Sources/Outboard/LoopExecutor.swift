@@ -38,6 +38,12 @@ internal import Synchronization
   /// Timer records to be used again. Loop thread.
   var sleepers = SleeperPool()
 
+  /// What waits for descriptors, once something does. Loop thread.
+  var io: LoopIO?
+
+  /// Set when the loop has closed: nothing may be begun any more.
+  let hasClosed = Atomic<Bool>(false)
+
   init(handle: OpaquePointer, owned: Bool) {
     unsafe self.handle = handle
     ownsHandle = owned

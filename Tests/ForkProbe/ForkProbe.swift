@@ -2,7 +2,8 @@ import CTestSupport
 import Outboard
 
 /// Forks with nothing but engines' threads around, as a child of a process with other threads may
-/// find the Swift runtime's locks held. `ForkProbe CASE` leaves with 0 when the child behaved.
+/// find the Swift runtime's locks held. `ForkProbe CASE` leaves with 0 when the child behaved. Other
+/// cases are here as they need a process of their own.
 @main struct ForkProbe {
   static func main() throws {
     let code =
@@ -10,6 +11,9 @@ import Outboard
       case "fail": try fail()
       case "restart": try restart()
       case "shared": try shared()
+      case "spawns": try SpawnProbe.spawns()
+      case "ignored": try SpawnProbe.ignored()
+      case "streams": try StreamProbe.inherited()
       default: Int32(64)
       }
     test_leave(code)
@@ -65,7 +69,7 @@ import Outboard
   }
 
   /// Runs a check in a child. 0 when it holds.
-  private static func inChild(_ check: () throws -> Bool) -> Int32 {
+  static func inChild(_ check: () throws -> Bool) -> Int32 {
     let child = test_fork()
     guard child != 0 else {
       let holds = (try? check()) ?? false

@@ -96,6 +96,169 @@ OB_API int ob_spi_timer_stop(ob_engine *engine, ob_timer *timer);
 /* CLOCK_MONOTONIC in ns. */
 OB_API uint64_t ob_spi_now(void);
 
+/* --- Descriptors (spi_io.c) ------------------------------------------------
+ */
+
+/* The process, as a number: another one in a fork child, 0 there until it
+ * starts an engine. Any thread. */
+OB_API uint32_t ob_spi_process(void);
+
+/* What each call of the core checks first: OB_EFORKED, unless that is to start
+ * a fresh loop here, OB_EBROKEN. Any thread. */
+OB_API int ob_spi_enter(ob_engine *engine);
+
+/* A set of descriptors that the loop waits for. */
+typedef struct ob_io ob_io;
+
+enum ob_io_events { OB_IO_READ = 1, OB_IO_WRITE = 2 };
+enum ob_io_op { OB_IO_ADD, OB_IO_MODIFY, OB_IO_DELETE };
+
+/* An operation on fd will not block, or will fail: enum ob_io_events. The
+ * registration is now disarmed. Loop thread. */
+typedef void (*ob_io_ready)(void *user, int fd, uint32_t tag, uint32_t events);
+
+/* No descriptor is waited for any more: once with OB_ESHUTDOWN when the loop
+ * closes, and before that once with OB_EBROKEN if the host closed the set. Loop
+ * thread. */
+typedef void (*ob_io_closed)(void *user, int status);
+
+/* Makes a set. OB_ESHUTDOWN, OB_ENOMEM, OB_ESYSTEM. Loop thread only. */
+OB_API int ob_spi_io_open(ob_io **out, ob_engine *engine, ob_io_ready ready,
+                          ob_io_closed closed, void *user);
+
+/* Registers fd with tag for events, changes that (and arms it again), or takes
+ * it out, which must come before close(fd). 0, a positive errno (EPERM: it is
+ * of a kind that is always ready), OB_ESHUTDOWN, OB_EBROKEN, or OB_EFORKED for
+ * a set of the parent's. Loop thread only. */
+OB_API int ob_spi_io_control(ob_io *io, int op, int fd, uint32_t tag,
+                             uint32_t events);
+
+/* 0 when the set was made before this process was forked off. */
+OB_API int ob_spi_io_ours(const ob_io *io);
+
+/* Frees a set after its OB_ESHUTDOWN, or gives up one that is the parent's. */
+OB_API void ob_spi_io_free(ob_io *io);
+
+/* --- Child processes (spi_process.c) ---------------------------------------
+ * Errors are positive errno values. */
+
+typedef struct ob_spawn {
+  const char *path;      /* searched for in PATH unless it has a slash */
+  char *const *argv;     /* NULL at the end */
+  char *const *envp;     /* NULL at the end; NULL for the host's own */
+  const char *directory; /* NULL for the host's own */
+  int stdio[3];          /* above 2; -1 for the host's own */
+  int own_group;         /* leads a process group of its own */
+} ob_spawn;
+
+enum ob_child_end { OB_CHILD_EXITED, OB_CHILD_SIGNALLED };
+
+/* A pipe whose ends are above 2; ends[ours] does not block. Any thread. */
+OB_API int ob_spi_pipe(int ends[2], int ours);
+
+/* /dev/null, above 2; or a negative errno. Any thread. */
+OB_API int ob_spi_null(void);
+
+/* Starts a child. Blocks until it has begun its program, or failed to. ECHILD:
+ * it was begun, and somebody else in this process has taken its end. Any
+ * thread. */
+OB_API int ob_spi_spawn(const ob_spawn *spawn, int32_t *pid, int *pidfd);
+
+/* Takes the end of a child; EAGAIN before that, ECHILD when somebody else has
+ * taken it. Any thread, once with success. */
+OB_API int ob_spi_reap(int pidfd, int *how, int *code);
+
+/* Sends a signal to a child that was not reaped, or to its group. Any thread.
+ */
+OB_API int ob_spi_signal(int pidfd, int32_t pid, int group, int number);
+
+/* Blocks until fd can be read: 1; 0 when ns have passed. Any thread. */
+OB_API int ob_spi_await(int fd, uint64_t ns);
+
+/* --- Streams (spi_stream.c) -------------------------------------------------
+ * Bytes moved, or a negative errno. EINTR and SIGPIPE are dealt with. */
+
+OB_API ptrdiff_t ob_spi_read(int fd, void *bytes, size_t size);
+/* send to a socket, write to anything else. */
+OB_API ptrdiff_t ob_spi_send(int fd, const void *bytes, size_t size);
+OB_API ptrdiff_t ob_spi_write(int fd, const void *bytes, size_t size);
+/* 0 or a positive errno. */
+OB_API int ob_spi_finish_writing(int fd);
+OB_API void ob_spi_close(int fd);
+
+/* --- Sockets (spi_socket.c) -------------------------------------------------
+ * All are stream sockets, close-on-exec, and do not block. Any thread. */
+
+enum ob_address_kind { OB_ADDRESS_IN4 = 1, OB_ADDRESS_IN6, OB_ADDRESS_UNIX };
+
+typedef struct ob_address {
+  int32_t kind;             /* enum ob_address_kind */
+  uint16_t port;            /* host byte order */
+  uint16_t reserved;        /* 0 */
+  uint32_t scope;           /* of a link-local in6 */
+  uint32_t reserved2;       /* 0 */
+  size_t length;            /* of a Unix path, at most 107 */
+  unsigned char bytes[112]; /* in4: 4, in6: 16, or the path */
+} ob_address;
+
+/* Reads an address in numbers. 1, or 0 when it is none. */
+OB_API int ob_spi_address_parse(const char *text, ob_address *out);
+/* The numbers of an in4 or in6; 46 bytes suffice. */
+OB_API void ob_spi_address_text(const ob_address *address, char *text,
+                                size_t size);
+/* A socket's own address, or its peer's. 0 or a positive errno. */
+OB_API int ob_spi_address_of(int fd, int peer, ob_address *out);
+
+/* getaddrinfo for stream sockets: blocks. kind: 0 for any, or an
+ * ob_address_kind. 0 or an EAI_ code, then with errno if it has one. */
+OB_API int ob_spi_resolve(const char *host, const char *service, int kind,
+                          int passive, ob_address *out, size_t room,
+                          size_t *count, int *system_code);
+OB_API const char *ob_spi_resolve_text(int code);
+
+/* A socket, or a negative errno. With pending, wait until it can be written,
+ * then ask ob_spi_connected: 0, EAGAIN (not yet), or a positive errno. */
+OB_API int ob_spi_connect(const ob_address *address, int *pending);
+OB_API int ob_spi_connected(int fd);
+
+/* A listener, or a connection of one; or a negative errno. */
+OB_API int ob_spi_listen(const ob_address *address, int backlog);
+OB_API int ob_spi_accept(int listener);
+
+/* Which file a socket's path names: 0 when it names no socket. */
+OB_API int ob_spi_file_identity(const char *path, uint64_t identity[2]);
+/* Removes a path if it still names that file. */
+OB_API void ob_spi_unlink_same(const char *path, const uint64_t identity[2]);
+
+/* --- Files (spi_file.c) -----------------------------------------------------
+ * They block. Errors are errno values, negative where a count is returned. */
+
+enum ob_file_how {
+  OB_FILE_READ = 1,
+  OB_FILE_WRITE = 2,
+  OB_FILE_CREATE = 4, /* unless it is there */
+  OB_FILE_NEW = 8,    /* it must not be there */
+  OB_FILE_EMPTY = 16, /* throws away what it holds */
+};
+
+OB_API int ob_spi_file_open(const char *path, uint32_t how, uint32_t mode);
+OB_API int64_t ob_spi_file_size(int fd);
+/* All size bytes, or up to the end of the file. */
+OB_API ptrdiff_t ob_spi_file_read(int fd, void *bytes, size_t size, int64_t at);
+/* All size bytes. */
+OB_API int ob_spi_file_write(int fd, const void *bytes, size_t size,
+                             int64_t at);
+OB_API int ob_spi_file_truncate(int fd, int64_t size);
+OB_API int ob_spi_file_sync(int fd);
+OB_API int ob_spi_file_rename(const char *from, const char *to);
+OB_API void ob_spi_file_remove(const char *path);
+
+/* The text of an errno with its name, cut to size. Any thread. */
+OB_API void ob_spi_errno_text(int code, char *text, size_t size);
+
+/* --- Threads and monitors (spi_swift.c) ------------------------------------
+ */
+
 /* Starts a detached thread with a guest's signal mask; name (static) has at
  * most 15 bytes. OB_ENOMEM, OB_ESYSTEM: fn will not run. Any thread. */
 OB_API int ob_spi_thread_start(const char *name, void (*fn)(void *), void *arg);

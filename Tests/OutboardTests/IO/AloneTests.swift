@@ -1,0 +1,22 @@
+import CTestSupport
+import Testing
+
+/// The cases are in Tests/ForkProbe: each runs in a process of its own.
+@Suite("I/O in a process of its own", .timeLimit(.minutes(3)))
+struct AloneTests {
+  @Test(
+    "A thousand children leave nothing behind; a host that ignores SIGCHLD gets a clear error",
+    arguments: ["spawns", "ignored"])
+  func probe(_ name: String) async throws {
+    let code = try await HostThread.run { unsafe test_run_beside("ForkProbe", name) }
+    #expect(code == 0)
+  }
+
+  @Test(
+    "In a forked child the parent's streams and listeners are refused, and can be let go",
+    .enabled(if: test_thread_sanitizer() == 0))
+  func streams() async throws {
+    let code = try await HostThread.run { unsafe test_run_beside("ForkProbe", "streams") }
+    #expect(code == 0)
+  }
+}
