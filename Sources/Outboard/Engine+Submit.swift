@@ -53,7 +53,7 @@ extension Engine {
     whenFull: QueueFullPolicy = .fail, name: StaticString = #function,
     _ body: @escaping @Sendable () -> Void
   ) throws(EngineError) {
-    let status = Post(body, name: name).submit(to: executor, whenFull: whenFull)
+    let status = Post.submit(body, name: name, to: executor, whenFull: whenFull)
     if let error = status.error { throw error }
   }
 }

@@ -58,13 +58,20 @@ OB_API int ob_spi_hop_cancelled(const ob_hop *hop);
 /* How it ended: OB_OK, OB_ECANCELED, OB_ESHUTDOWN. */
 OB_API int ob_spi_hop_status(const ob_hop *hop);
 
-/* Posts fn(arg, status), as ob_post or, with nowait, as ob_try_post. fn tells
- * stop's report by what name it runs, between begin and end (which takes what
- * begin returned). Loop thread, those two. stopping: whether what runs there
- * should end. */
-OB_API int ob_spi_post(ob_engine *engine, ob_post_fn fn, void *arg, int nowait);
-OB_API const char *ob_spi_name_begin(const char *name);
-OB_API void ob_spi_name_end(const char *outer);
+/* A body that nobody waits for, in the caller's memory, which body may free.
+ * Goes by the push list: what a task posts keeps its order on whatever threads
+ * it does so. body gets OB_OK, or OB_ESHUTDOWN and is to free only. */
+typedef struct ob_errand {
+  ob_node node; /* private, as what follows */
+  ob_engine *engine;
+  struct ob__lane *lane;
+  const char *name; /* for stop's report, or NULL; as what follows, set first */
+  void (*body)(struct ob_errand *errand, int status);
+} ob_errand;
+
+/* OB_OK, or refused with nothing taken. nowait: OB_EAGAIN without room. */
+OB_API int ob_spi_post(ob_engine *engine, ob_errand *errand, int nowait);
+/* Whether what runs on this loop thread should end; 0 elsewhere. */
 OB_API int ob_spi_stopping(void);
 
 /* A word for the Swift layer. Set before the engine is shared with another

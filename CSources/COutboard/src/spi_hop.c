@@ -1,5 +1,7 @@
 /* More of outboard_spi.h: hops, the leanest way from a Swift task to the loop
- * and back. No ticket, no deadline, no callback: one state word, two owners.
+ * and back, and errands, the leanest way there.
+ *
+ * Hops: No ticket, no deadline, no callback: one state word, two owners.
  *
  *   BEGUN      the body has been started      loop, CAS, fails when DONE
  *   CANCEL     cancellation was asked for     any thread, OR
@@ -69,15 +71,21 @@ static void hop_entry(void *hop, int status) {
   hop_run(hop, status);
 }
 
-static int push(ob__lane *lane, ob_hop *hop) {
+/* Onto the list, or behind what this thread has posted. *listed: whose count
+ * of listed items it is in, or NULL; set before it may run. */
+static int push(ob__lane *lane, ob_node *node, ob__lane **listed,
+                ob_post_fn entry) {
   int rc;
-  hop->lane = NULL;
-  if (!ob__lane_idle(lane)) return ob__lane_append(lane, hop_entry, hop);
-  hop->lane = lane;
-  ob__store_relaxed(&lane->listed, lane->listed + 1);
-  rc = ob__lane_push(lane, &hop->node);
-  if (rc != OB_OK) ob__store_relaxed(&lane->listed, lane->listed - 1);
-  return rc;
+  *listed = NULL;
+  if (ob__lane_idle(lane)) {
+    *listed = lane;
+    ob__store_relaxed(&lane->listed, lane->listed + 1);
+    rc = ob__lane_push(lane, node);
+    if (rc != OB_OK) ob__store_relaxed(&lane->listed, lane->listed - 1);
+  } else {
+    rc = ob__lane_append(lane, entry, node);
+  }
+  return rc == OB_OK ? OB_OK : ob__refuse(lane->engine, rc);
 }
 
 void ob_spi_hop_init(ob_hop *hop) {
@@ -97,10 +105,7 @@ int ob_spi_hop_submit(ob_engine *engine, ob_hop *hop) {
   hop->engine = engine;
   hop->caller_cpu = ob__cpu();
   rc = ob__room_take(lane, 1, OB_FOREVER);
-  if (rc == OB_OK) {
-    rc = push(lane, hop);
-    if (OB_UNLIKELY(rc != OB_OK)) ob__refuse(engine, rc);
-  }
+  if (rc == OB_OK) rc = push(lane, &hop->node, &hop->lane, hop_entry);
   return ob__counted(lane, rc);
 }
 
@@ -135,25 +140,44 @@ int ob_spi_hop_cancelled(const ob_hop *hop) {
          ob__load_relaxed(&hop->engine->gate) == OB__STOP_CANCEL;
 }
 
-/* --- Posts of the Swift layer ----------------------------------------------
+/* --- Errands ----------------------------------------------------------------
  */
 
-int ob_spi_post(ob_engine *engine, ob_post_fn fn, void *arg, int nowait) {
-  return nowait ? ob_try_post(engine, fn, arg) : ob_post(engine, fn, arg);
-}
-
-const char *ob_spi_name_begin(const char *name) {
-  ob_engine *engine = ob__loop_self();
-  const char *outer = engine->current_name;
-  ob__store_relaxed(&engine->current_name, name);
+static void errand_run(ob_node *node, int status) {
+  ob_errand *errand = (ob_errand *)node;
+  ob_engine *engine = errand->engine;
+  ob__lane *lane = errand->lane;
+  const char *outer_name = engine->current_name;
+  ob_handler outer_handler = engine->current_handler;
+  if (lane != NULL) {
+    ob__store_release(&lane->unlisted, lane->unlisted + 1);
+    ob__count(&engine->n_completed, 1);
+    if (status != OB_OK) ob__count(&engine->n_cancelled, 1);
+  }
+  ob__store_relaxed(&engine->current_name, errand->name);
   ob__store_relaxed(&engine->current_handler, swift_body);
-  return outer;
+  errand->body(errand, status);
+  ob__exit_check(engine);
+  ob__store_relaxed(&engine->current_name, outer_name);
+  ob__store_relaxed(&engine->current_handler, outer_handler);
 }
 
-void ob_spi_name_end(const char *outer) {
-  ob_engine *engine = ob__loop_self();
-  ob__store_relaxed(&engine->current_name, outer);
-  ob__store_relaxed(&engine->current_handler, NULL);
+static void errand_entry(void *errand, int status) {
+  errand_run(errand, status);
+}
+
+int ob_spi_post(ob_engine *engine, ob_errand *errand, int nowait) {
+  ob__lane *lane;
+  int rc = ob__enter(engine);
+  if (rc != OB_OK) return rc;
+  lane = ob__lane_get(engine);
+  if (OB_UNLIKELY(lane == NULL))
+    return ob__fail(OB_ENOMEM, "no memory for this thread's lane");
+  errand->node.run = errand_run;
+  errand->engine = engine;
+  rc = ob__room_take(lane, nowait, OB_FOREVER);
+  if (rc == OB_OK) rc = push(lane, &errand->node, &errand->lane, errand_entry);
+  return ob__counted(lane, rc);
 }
 
 int ob_spi_stopping(void) {

@@ -3,7 +3,7 @@ import Outboard
 import Testing
 
 @Suite("TCP and Unix-domain streams", .timeLimit(.minutes(1)))
-struct StreamTests {
+struct SocketStreamTests {
   let engine: Engine
 
   init() throws { engine = try Engine() }

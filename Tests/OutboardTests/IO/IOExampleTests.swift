@@ -4,7 +4,7 @@ import Testing
 
 /// The examples of the documentation, as they stand there.
 @Suite("Examples: I/O on the loop", .timeLimit(.minutes(1)))
-struct ExampleTests {
+struct IOExampleTests {
   let engine: Engine
 
   init() throws { engine = try Engine() }

@@ -24,7 +24,7 @@ private struct Connections: SessionSource {
 }
 
 @Suite("Examples of the README", .timeLimit(.minutes(1)))
-struct ExampleTests {
+struct ToolboxExampleTests {
   private let engine: Engine
   private let server = LoopbackServer { connection, _ in
     while let line = readLine(from: connection) { try? sendLine(line, to: connection) }
