@@ -1,7 +1,7 @@
 /* More of outboard_spi.h: hops, the leanest way from a Swift task to the loop
  * and back, and errands, the leanest way there.
  *
- * Hops: No ticket, no deadline, no callback: one state word, two owners.
+ * A hop has no ticket, no deadline, no callback: one state word, two owners.
  *
  *   BEGUN      the body has been started      loop, CAS, fails when DONE
  *   CANCEL     cancellation was asked for     any thread, OR
@@ -54,16 +54,16 @@ static void hop_run(ob_node *node, int status) {
   while (!(old & DONE) &&
          !ob__cas_weak_acq_rel(&hop->state, &old, old | BEGUN)) {
   }
-  /* An entry of a lane is counted there, as a post. */
-  if (lane != NULL) ob__count(&engine->n_completed, 1);
-  if ((old & DONE) || (lane != NULL && status != OB_OK))
-    ob__count(&engine->n_cancelled, 1);
   if (!(old & DONE)) {
     engine->caller_cpu = hop->caller_cpu;
     hop->status = status;
     if (status == OB_OK) run_body(engine, hop);
-    end(hop);
   }
+  /* An entry of a lane is counted there, as a post. */
+  if (lane != NULL) ob__count(&engine->n_completed, 1);
+  if ((old & DONE) || (lane != NULL && status != OB_OK))
+    ob__count(&engine->n_cancelled, 1);
+  if (!(old & DONE)) end(hop);
   hop->release(hop);
 }
 
@@ -149,15 +149,15 @@ static void errand_run(ob_node *node, int status) {
   ob__lane *lane = errand->lane;
   const char *outer_name = engine->current_name;
   ob_handler outer_handler = engine->current_handler;
-  if (lane != NULL) {
-    ob__store_release(&lane->unlisted, lane->unlisted + 1);
-    ob__count(&engine->n_completed, 1);
-    if (status != OB_OK) ob__count(&engine->n_cancelled, 1);
-  }
+  if (lane != NULL) ob__store_release(&lane->unlisted, lane->unlisted + 1);
   ob__store_relaxed(&engine->current_name, errand->name);
   ob__store_relaxed(&engine->current_handler, swift_body);
   errand->body(errand, status);
   ob__exit_check(engine);
+  if (lane != NULL) {
+    ob__count(&engine->n_completed, 1);
+    if (status != OB_OK) ob__count(&engine->n_cancelled, 1);
+  }
   ob__store_relaxed(&engine->current_name, outer_name);
   ob__store_relaxed(&engine->current_handler, outer_handler);
 }
