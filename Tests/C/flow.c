@@ -190,10 +190,9 @@ static void model_finish(model *m, int status) {
 static void model_step(model *m, fixture *f, uint64_t random) {
   int status = (int)(random >> 8 & 0xff);
   if (random % 512 == 0) {
-    CHECK_EQ(ob__flow_end(&f->flow, status, &f->todo),
-             m->over    ? OB_EALREADY
-             : m->ended ? OB_ECANCELED
-                        : OB_OK);
+    CHECK_EQ(ob__flow_end(&f->flow, status, &f->todo), m->over    ? OB_EALREADY
+                                                       : m->ended ? OB_ECANCELED
+                                                                  : OB_OK);
     if (!m->over) model_finish(m, status);
     m->over = 1;
   } else if (random % 512 == 1) {

@@ -54,8 +54,9 @@ typedef struct ob_stream_opts {
   /* Runs once, on the loop or the pool. NULL when the opener is the producer.
    */
   ob_producer start;
-  /* Runs on the loop after an emit, or a wait, found no room: half of the stream
-   * is free again, or it was cancelled. May come without need. Or NULL. */
+  /* Runs on the loop after an emit, or a wait, found no room: half of the
+   * stream is free again, or it was cancelled. May come without need. Or NULL.
+   */
   ob_producer on_room;
   /* Runs on the loop, once, when the consumer has left, the deadline has come
    * or the engine stops before the producer has ended. It still ends. Or NULL:
@@ -72,9 +73,21 @@ typedef struct ob_stream_opts {
   void *ready_user;         /* for on_ready */
 } ob_stream_opts;
 
-#define OB_STREAM_OPTS_INIT                                                \
-  {sizeof(ob_stream_opts), NULL, 16, 0,    NULL,       NULL, NULL, NULL, 0, \
-   NULL,                   NULL, OB_FOREVER, NULL, NULL}
+#define OB_STREAM_OPTS_INIT \
+  {sizeof(ob_stream_opts),  \
+   NULL,                    \
+   16,                      \
+   0,                       \
+   NULL,                    \
+   NULL,                    \
+   NULL,                    \
+   NULL,                    \
+   0,                       \
+   NULL,                    \
+   NULL,                    \
+   OB_FOREVER,              \
+   NULL,                    \
+   NULL}
 
 /* Opens a stream; the caller owns *out. With emitter NULL, opts.start produces;
  * else opts.start is NULL, and the caller, or whom it gives *emitter to, does,

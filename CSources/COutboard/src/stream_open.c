@@ -83,8 +83,8 @@ static void cut_off(ob_stream *stream, int status) {
   ob__lock_take(&stream->lock);
   ob__flow_close(&stream->flow, status, &todo);
   todo = ob__stream_apply(stream, todo);
-  wants_room = stream->room_queued ||
-               (stream->flow.state & OB__FLOW_WANTS_ROOM) != 0;
+  wants_room =
+      stream->room_queued || (stream->flow.state & OB__FLOW_WANTS_ROOM) != 0;
   has_producer = stream->started && !stream->told;
   stream->told = 1;
   ob__lock_give(&stream->lock);
