@@ -13,6 +13,7 @@ TEST(a_handler_answers_with_many_values) {
     check_end(stream, 42);
     check_end(stream, 42);
     ob_stream_release(stream);
+    await_count(&c.destroyed, 1, "the producer");
   }
   test_stop(engine);
 }
@@ -167,8 +168,14 @@ TEST(an_expired_wait_leaves_the_stream_alive) {
 
 typedef struct sink {
   ob_stream *stream;
-  int sum, calls, ended, status, release_at;
+  int sum, calls, ended, status, release_at, gone;
 } sink;
+
+static void sink_gone(void *user) {
+  sink *s = user;
+  CHECK_EQ(get(&s->ended), 1);
+  add(&s->gone);
+}
 
 static void drain_ready(ob_stream *stream, void *user) {
   sink *s = user;
@@ -182,21 +189,22 @@ static void drain_ready(ob_stream *stream, void *user) {
     ob_result_free(&out);
     s->sum += value;
     if (s->release_at != 0 && value == s->release_at) {
-      ob_stream_release(stream);
       add(&s->ended);
+      ob_stream_release(stream);
       return;
     }
   }
   CHECK(rc == OB_EAGAIN || rc == OB_EEND);
   if (rc != OB_EEND) return;
-  ob_stream_release(stream);
   add(&s->ended);
+  ob_stream_release(stream);
 }
 
 static void open_sink(ob_engine *engine, counter *c, sink *s) {
   ob_stream_opts opts = counter_opts(c, 4);
   opts.on_ready = drain_ready;
   opts.ready_user = s;
+  opts.ready_destroy = sink_gone;
   CHECK_EQ(ob_stream_open(&s->stream, NULL, engine, &opts), OB_OK);
 }
 
@@ -205,10 +213,11 @@ TEST(a_callback_consumes_to_the_end) {
   ob_engine *engine = test_engine(NULL);
   for (int round = 0; round < (int)test_ops(2000); round++) {
     counter c = {0, round % 20, 0, 0, 0};
-    sink s = {NULL, 0, 0, 0, 0, 0};
+    sink s = {NULL, 0, 0, 0, 0, 0, 0};
     open_sink(engine, &c, &s);
     await_count(&s.ended, 1, "the end");
     await_count(&c.destroyed, 1, "the producer");
+    await_count(&s.gone, 1, "the callback's user");
     CHECK_EQ(s.status, 42);
     CHECK_EQ(s.sum, c.count * (c.count - 1) / 2);
   }
@@ -218,7 +227,7 @@ TEST(a_callback_consumes_to_the_end) {
 TEST(a_callback_may_leave_before_the_end) {
   ob_engine *engine = test_engine(NULL);
   counter c = {0, 1000000, 0, 0, 0};
-  sink s = {NULL, 0, 0, 0, 0, 50};
+  sink s = {NULL, 0, 0, 0, 0, 50, 0};
   open_sink(engine, &c, &s);
   await_count(&s.ended, 1, "leaving");
   await_count(&c.destroyed, 1, "the producer");
@@ -226,6 +235,7 @@ TEST(a_callback_may_leave_before_the_end) {
   CHECK(get(&c.sent) < 60);
   test_stop(engine);
   CHECK_EQ(s.ended, 1);
+  CHECK_EQ(s.gone, 1);
 }
 
 /* --- Stop and deadline --- */

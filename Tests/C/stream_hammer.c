@@ -207,6 +207,7 @@ TEST(two_callbacks_on_one_loop) {
     await_count(&d.ended, 1, "the end");
     CHECK_EQ(d.sum, (int)((int64_t)count * (count - 1) / 2));
     ob_stream_release(stream);
+    await_count(&c.destroyed, 1, "the producer");
   }
   test_stop(engine);
 }

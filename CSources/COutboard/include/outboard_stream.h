@@ -71,6 +71,9 @@ typedef struct ob_stream_opts {
   uint64_t deadline_ns; /* of the whole stream; relative; OB_FOREVER for none */
   ob_stream_ready on_ready; /* or NULL */
   void *ready_user;         /* for on_ready */
+  /* ready_destroy(ready_user), or NULL: exactly once, on any thread, after the
+   * release, when on_ready does not run and will not again. */
+  void (*ready_destroy)(void *ready_user);
 } ob_stream_opts;
 
 #define OB_STREAM_OPTS_INIT \
@@ -86,6 +89,7 @@ typedef struct ob_stream_opts {
    NULL,                    \
    NULL,                    \
    OB_FOREVER,              \
+   NULL,                    \
    NULL,                    \
    NULL}
 

@@ -34,7 +34,10 @@ void ob__stream_ref(ob_stream *stream) {
 
 void ob__stream_unref(ob_stream *stream) {
   /* Acquire and release: every owner's writes come before the free. */
-  if (ob__sub_acq_rel(&stream->refs, 1u) == 1) free(stream);
+  if (ob__sub_acq_rel(&stream->refs, 1u) != 1) return;
+  if (stream->opts.ready_destroy != NULL)
+    stream->opts.ready_destroy(stream->opts.ready_user);
+  free(stream);
 }
 
 /* Queues a node of the stream's, once; what is to be pushed after the lock. */
@@ -281,6 +284,15 @@ ob_ticket *ob_stream_ticket(ob_stream *stream) {
   return (ob_ticket *)stream;
 }
 
+/* A producer may be looking at how full it is. */
+static int drain_one(ob_stream *stream, ob_result *item) {
+  int any;
+  ob__lock_take(&stream->lock);
+  any = ob__flow_drain(&stream->flow, item);
+  ob__lock_give(&stream->lock);
+  return any;
+}
+
 void ob_stream_release(ob_stream *stream) {
   ob_result item;
   uint32_t todo;
@@ -292,7 +304,7 @@ void ob_stream_release(ob_stream *stream) {
   ob__lock_give(&stream->lock);
   ob__stream_perform(stream, todo);
 #ifndef OB_BREAK_DRAIN
-  while (ob__flow_drain(&stream->flow, &item)) ob_result_free(&item);
+  while (drain_one(stream, &item)) ob_result_free(&item);
 #endif
   ob__end_early((ob_request *)stream->ticket, OB__END_CANCEL);
   ob_ticket_release(stream->ticket);
