@@ -96,7 +96,7 @@ internal import COutboard
     _ status: Int32, _ out: ob_result, _ ended: Int32
   ) throws(EngineError) -> Element? {
     switch status {
-    case OB_OK.rawValue: return unsafe StreamItem.unwrap(out)
+    case OB_OK.rawValue: return unsafe StreamItem<Element>.unwrap(out)
     case OB_EEND.rawValue where ended == OB_OK.rawValue: return nil
     case OB_EEND.rawValue where ended == CallStatus.threw: throw link.failure ?? .cancelled
     case OB_EEND.rawValue: throw EngineError(status: ended, detail: nil)

@@ -32,7 +32,7 @@ internal import COutboard
   public func send(_ element: Element) async throws(EngineError) {
     try enter()
     defer { leave() }
-    var item = unsafe StreamItem.wrap(element)
+    var item = unsafe StreamItem<Element>.wrap(element)
     defer { unsafe ob_result_free(&item) }
     while true {
       let seen = link.room.generation
@@ -50,7 +50,7 @@ internal import COutboard
   public func trySend(_ element: Element) throws(EngineError) -> Bool {
     try enter()
     defer { leave() }
-    var item = unsafe StreamItem.wrap(element)
+    var item = unsafe StreamItem<Element>.wrap(element)
     defer { unsafe ob_result_free(&item) }
     return try unsafe emit(&item)
   }
@@ -67,7 +67,7 @@ internal import COutboard
     let expiry = deadline.expiry
     try enter()
     defer { leave() }
-    var item = unsafe StreamItem.wrap(element)
+    var item = unsafe StreamItem<Element>.wrap(element)
     defer { unsafe ob_result_free(&item) }
     while try unsafe !emit(&item) {
       let status = unsafe ob_emitter_wait(emitter, expiry.remaining)

@@ -10,8 +10,8 @@ struct StreamStateTests {
     var state = SignalState<String>()
     let seen = state.generation
     #expect(state.give() == [])
-    #expect(!state.add("late", id: state.makeID(), since: seen))
-    #expect(state.add("next", id: state.makeID(), since: state.generation))
+    #expect(state.add("late", id: state.makeID(), since: seen) == false)
+    #expect(state.add("next", id: state.makeID(), since: state.generation) == true)
     #expect(state.give() == ["next"])
     #expect(state.give() == [])
   }
@@ -20,7 +20,7 @@ struct StreamStateTests {
   func leaving() {
     var state = SignalState<String>()
     let ids = (0..<3).map { _ in state.makeID() }
-    for id in ids { #expect(state.add("\(id)", id: id, since: 0)) }
+    for id in ids { #expect(state.add("\(id)", id: id, since: 0) == true) }
     #expect(state.remove(id: ids[1]) == "\(ids[1])")
     #expect(state.remove(id: ids[1]) == nil)
     #expect(state.give() == ["\(ids[0])", "\(ids[2])"])
@@ -30,15 +30,15 @@ struct StreamStateTests {
   @Test("The end waits for the sends that began before it, and the first end counts")
   func end() {
     var state = SendingState()
-    #expect(state.enter())
-    #expect(state.enter())
+    #expect(state.enter() == true)
+    #expect(state.enter() == true)
     #expect(state.leave() == .nothing)
     #expect(state.finish(7) == .nothing)
-    #expect(!state.enter())
+    #expect(state.enter() == false)
     #expect(state.finish(8) == nil)
     #expect(state.leave() == .end(7))
     #expect(state.finish(9) == nil)
-    #expect(!state.enter())
+    #expect(state.enter() == false)
   }
 
   @Test("An idle stream ends at once")
