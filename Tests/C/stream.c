@@ -18,6 +18,41 @@ TEST(a_handler_answers_with_many_values) {
   test_stop(engine);
 }
 
+/* The example of the README. */
+static void squares(ob_emitter *emitter, void *input, size_t size, void *user) {
+  int *next = input; /* a copy, the stream's own */
+  (void)size;
+  (void)user;
+  for (; *next <= 100; ++*next) {
+    int square = *next * *next, rc;
+    ob_result item = ob_result_copy(&square, sizeof square);
+    rc = ob_emitter_emit(emitter, &item);
+    if (rc == OB_EAGAIN) return; /* on_room goes on */
+    if (rc != OB_OK) break;      /* the consumer has left */
+  }
+  ob_emitter_end(emitter, OB_OK);
+}
+
+TEST(the_example_of_the_readme) {
+  ob_engine *engine = test_engine(NULL);
+  int first = 1, status, sum = 0;
+  ob_stream_opts opts = OB_STREAM_OPTS_INIT;
+  ob_stream *stream;
+  ob_result item;
+  opts.start = opts.on_room = squares;
+  opts.input = &first;
+  opts.input_size = sizeof first;
+  if (ob_stream_open(&stream, NULL, engine, &opts) != OB_OK) abort();
+  while (ob_stream_next(stream, OB_FOREVER, &item, &status) == OB_OK) {
+    sum += *(const int *)ob_result_data(&item);
+    ob_result_free(&item);
+  }
+  ob_stream_release(stream);
+  CHECK_EQ(sum, 338350);
+  CHECK_EQ(status, OB_OK);
+  test_stop(engine);
+}
+
 TEST(a_full_stream_holds_its_producer_up_and_not_the_loop) {
   ob_engine *engine = test_engine(NULL);
   counter c = {0, 100, 0, 0, 0};
