@@ -98,16 +98,51 @@ struct StreamTests {
   @Test("A cancelled consumer stops waiting, and the stream goes on")
   func cancelledConsumer() async throws {
     let (stream, writer) = try engine.channel(of: Int.self)
-    let waiting = Task {
-      await errorKind { () async throws(EngineError) in
-        try await stream.makeAsyncIterator().next()
+    for round in 0..<500 {  // before, while and after it begins to wait
+      let waiting = Task {
+        await errorKind { () async throws(EngineError) in
+          try await stream.makeAsyncIterator().next()
+        }
       }
+      for _ in 0..<(round % 5) { await Task.yield() }
+      waiting.cancel()
+      #expect(await waiting.value == "cancelled")
     }
-    try await Task.sleep(for: .milliseconds(5))
-    waiting.cancel()
-    #expect(await waiting.value == "cancelled")
     try await writer.send(3)
     #expect(try await stream.makeAsyncIterator().next() == 3)
+    writer.finish()
+    #expect(try await stream.makeAsyncIterator().next() == nil)
+  }
+
+  @Test("A writer that outlives its body is refused, and harms nothing")
+  func leakedWriter() async throws {
+    let leaked = Recorder<StreamWriter<Int>>()
+    do {
+      let stream = try engine.stream(of: Int.self) { writer in leaked.add(writer) }
+      #expect(try await stream.makeAsyncIterator().next() == nil)
+    }
+    try await engine.shutdown()
+    let writer = try #require(leaked.all.first)
+    #expect(errorKind { () throws(EngineError) in try writer.trySend(1) } == "invalidArgument")
+    #expect(writer.isCancelled)
+    writer.finish(throwing: Fault())
+  }
+
+  @Test("A cancelled sender stops waiting for room, and its element is destroyed")
+  func cancelledSender() async throws {
+    let alive = Counter()
+    let (stream, writer) = try engine.channel(of: Tracked.self, buffer: .bounded(1))
+    try await writer.send(Tracked(alive))
+    for round in 0..<200 {
+      let sending = Task {
+        await errorKind { () async throws(EngineError) in try await writer.send(Tracked(alive)) }
+      }
+      for _ in 0..<(round % 5) { await Task.yield() }
+      sending.cancel()
+      #expect(await sending.value == "cancelled")
+    }
+    #expect(await eventually { alive.value == 1 })
+    #expect(try await stream.makeAsyncIterator().next() != nil)
     writer.finish()
     #expect(try await stream.makeAsyncIterator().next() == nil)
   }

@@ -30,14 +30,15 @@
 #include "outboard.h"
 
 /* State. */
-#define OB__FLOW_OVER 0x01u       /* the producer has ended */
-#define OB__FLOW_ENDED 0x02u      /* no item comes any more; status holds */
-#define OB__FLOW_CANCEL 0x04u     /* the producer is to end */
-#define OB__FLOW_LEFT 0x08u       /* the consumer has left */
-#define OB__FLOW_WANTS_ROOM 0x10u /* an emit was refused since the last ROOM \
-                                   */
-#define OB__FLOW_ARMED 0x20u      /* empty when the consumer last looked */
-#define OB__FLOW_LATEST 0x40u     /* a full one drops its oldest */
+#define OB__FLOW_OVER 0x01u   /* the producer has ended */
+#define OB__FLOW_ENDED 0x02u  /* no item comes any more; status holds */
+#define OB__FLOW_CANCEL 0x04u /* the producer is to end */
+#define OB__FLOW_LEFT 0x08u   /* the consumer has left */
+#define OB__FLOW_WANTS_ROOM                                              \
+  0x10u                       /* an emit was refused since the last ROOM \
+                               */
+#define OB__FLOW_ARMED 0x20u  /* empty when the consumer last looked */
+#define OB__FLOW_LATEST 0x40u /* a full one drops its oldest */
 
 /* What is to be done. */
 #define OB__TODO_READY 0x01u /* who waits for an item or the end, goes on */
