@@ -3,7 +3,7 @@ import Testing
 @testable import Outboard
 
 /// The state machines below the Swift streams, without threads.
-@Suite("Stream states")
+@Suite("Stream states", .timeLimit(.minutes(1)))
 struct StreamStateTests {
   @Test("A signal given between the look and the wait is not lost")
   func early() {
@@ -14,6 +14,15 @@ struct StreamStateTests {
     #expect(state.add("next", id: state.makeID(), since: state.generation) == true)
     #expect(state.give() == ["next"])
     #expect(state.give() == [])
+  }
+
+  @Test("A task that was cancelled before does not wait")
+  func cancelledBefore() async {
+    let signal = Signal()
+    await Task {
+      unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+      await signal.wait(since: signal.generation)
+    }.value
   }
 
   @Test("A waiter that leaves is given back once")
