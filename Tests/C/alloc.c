@@ -214,6 +214,37 @@ TEST(a_completion_queue) {
   CHECK_FAILS(create_queue(NULL), OB_ESYSTEM, "eventfd");
 }
 
+static void start_and_end(ob_emitter *emitter, void *input, size_t size,
+                          void *user) {
+  CHECK(size == sizeof(int) && user == NULL);
+  CHECK_EQ(*(int *)input, 41);
+  CHECK_EQ(ob_emitter_end(emitter, 3), OB_OK);
+}
+
+static int open_stream(ob_engine *engine) {
+  ob_stream_opts opts = OB_STREAM_OPTS_INIT;
+  ob_stream *stream = (ob_stream *)&opts;
+  ob_result out;
+  int input = 41, status = 0, rc;
+  opts.start = start_and_end;
+  opts.input = &input;
+  opts.input_size = sizeof input;
+  rc = ob_stream_open(&stream, NULL, engine, &opts);
+  if (rc != OB_OK) {
+    CHECK(stream == NULL);
+    serves(engine);
+    return rc;
+  }
+  CHECK_EQ(ob_stream_next(stream, OB_FOREVER, &out, &status), OB_EEND);
+  CHECK_EQ(status, 3);
+  ob_stream_release(stream);
+  serves(engine);
+  return rc;
+}
+TEST(a_stream) {
+  each_fails(open_stream, 2); /* the stream, its request */
+}
+
 /* --- Posts ---------------------------------------------------------------- */
 
 static uint64_t ran;

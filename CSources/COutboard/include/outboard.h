@@ -15,6 +15,7 @@
  *   a lock-free queue that the loop drains in bounded batches. What one
  *   operating system thread hands in is run in that order; only a call made
  *   on the loop thread itself, which runs inline, overtakes.
+ *   A call with many answers is a stream (ob_stream_open).
  *
  * Threads
  *   Every function may be called from any thread unless its comment says
@@ -50,6 +51,7 @@
  *
  * API log
  *   0.1.0  first version.
+ *          Streams: ob_stream_*, ob_emitter_*, OB_EEND.
  */
 #ifndef OUTBOARD_H
 #define OUTBOARD_H
@@ -58,5 +60,6 @@
 #include "outboard_cq.h"
 #include "outboard_engine.h"
 #include "outboard_status.h"
+#include "outboard_stream.h"
 
 #endif

@@ -259,8 +259,9 @@ OB_API int ob_ticket_cancel(ob_ticket *ticket);
 OB_API void ob_ticket_release(ob_ticket *ticket);
 
 /* Waits until one of count tickets has ended and stores its index; the lowest
- * when several have. OB_ETIMEDOUT, OB_EDEADLK, OB_ENOMEM (above 64 tickets),
- * OB_EINVAL (also for count 0 or a NULL among them). */
+ * when several have. Streams take part by ob_stream_ticket. OB_ETIMEDOUT,
+ * OB_EDEADLK, OB_ENOMEM (above 64 tickets), OB_EINVAL (also for count 0 or a
+ * NULL among them). */
 OB_API int ob_wait_any(ob_ticket *const *tickets, size_t count,
                        uint64_t deadline_ns, size_t *index);
 

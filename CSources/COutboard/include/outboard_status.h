@@ -41,7 +41,8 @@ extern "C" {
   XX(ESYSTEM, -1013, "a system call failed")                                 \
   XX(ESTART, -1014, "the on_start hook failed")                              \
   XX(EPERM, -1015, "not allowed on this thread")                             \
-  XX(EMSGSIZE, -1016, "size out of range")
+  XX(EMSGSIZE, -1016, "size out of range")                                   \
+  XX(EEND, -1017, "the stream has ended")
 
 enum ob_status {
 #define XX(name, value, text) OB_##name = (value),

@@ -150,6 +150,10 @@ int ob__waiter_add(ob_request *request, ob__waiter *waiter) {
   old = ob__or_acq_rel(&request->state, OB__WAITERS);
   ob__lock_give(&full->lock);
   if ((old & OB__DONE) == 0) return 1;
+#ifndef OB_BREAK_FACE
+  /* Another may take a stream's item before this wait looks. */
+  if (request->flags & OB__FLAG_STREAM) return 1;
+#endif
   ob__waiter_remove(request, waiter);
   return 0;
 }

@@ -77,6 +77,7 @@ enum {
 #define OB__FLAG_BEHIND (1u << 20) /* bare: its slot says what runs first */
 #define OB__FLAG_LISTED (1u << 19) /* counted in its lane's listed */
 #define OB__FLAG_ALONE (1u << 21)  /* no ticket: the loop's alone */
+#define OB__FLAG_STREAM (1u << 22) /* a stream's face: DONE comes and goes */
 
 typedef struct ob__waiter {
   struct ob__waiter *next, *prev;

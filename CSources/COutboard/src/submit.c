@@ -176,6 +176,10 @@ int ob_ticket_poll(ob_ticket *ticket, int *status) {
 int ob_ticket_cancel(ob_ticket *ticket) {
   ob_request *request = (ob_request *)ticket;
   if (ticket == NULL) return ob__fail(OB_EINVAL, "ob_ticket_cancel: no ticket");
+  if (request->flags & OB__FLAG_STREAM)
+    return ob__fail(OB_EINVAL,
+                    "ob_ticket_cancel: the ticket is a stream's; release the "
+                    "stream to end it");
   if (ob__load_acquire(&request->state) & OB__DONE)
     return ob__fail(OB_EALREADY, "ob_ticket_cancel: the call has ended");
 #ifndef OB_BREAK_FORK

@@ -65,6 +65,8 @@ typedef struct many {
   ob__waiter *waiters;
   ob_engine **engines;
   size_t count;
+  size_t found; /* first that had ended when the wait did; a stream may be
+                   emptied by another thread meanwhile */
 } many;
 
 /* Index of the first that has ended, or count. */
@@ -73,6 +75,11 @@ static size_t first_done(const many *all) {
   for (i = 0; i < all->count; i++)
     if (is_done(&all->tickets[i]->full.base)) break;
   return i;
+}
+
+static int any_done(many *all) {
+  all->found = first_done(all);
+  return all->found < all->count;
 }
 
 static int all_done(const many *all) {
@@ -112,7 +119,7 @@ static int wait_many(many *all, int want_all, uint64_t deadline) {
   ob__block_begin(self);
   for (;;) {
     uint64_t until = expire_due(all, deadline);
-    done = want_all ? all_done(all) : first_done(all) < all->count;
+    done = want_all ? all_done(all) : any_done(all);
     if (done || (deadline != OB_FOREVER && ob__now() >= deadline)) break;
     ob__park(&self->parker, until);
   }
@@ -160,7 +167,7 @@ static int check_fork(const many *all) {
 
 static int wait_on(many *all, int want_all, uint64_t relative) {
   int rc = OB_OK;
-  if (want_all ? all_done(all) : first_done(all) < all->count) return OB_OK;
+  if (want_all ? all_done(all) : any_done(all)) return OB_OK;
 #ifndef OB_BREAK_FORK
   rc = check_fork(all);
 #endif
@@ -177,7 +184,7 @@ static int wait_tickets(ob_ticket *const *tickets, size_t count, int want_all,
                         uint64_t relative, size_t *index) {
   ob__waiter waiters[ON_STACK];
   ob_engine *engines[ON_STACK];
-  many all = {tickets, waiters, engines, count};
+  many all = {tickets, waiters, engines, count, 0};
   void *memory = NULL;
   size_t i;
   int rc;
@@ -191,7 +198,7 @@ static int wait_tickets(ob_ticket *const *tickets, size_t count, int want_all,
     all.engines = (ob_engine **)(void *)(all.waiters + count);
   }
   rc = wait_on(&all, want_all, relative);
-  if (rc == OB_OK && index != NULL) *index = first_done(&all);
+  if (rc == OB_OK && index != NULL) *index = all.found;
   free(memory);
   return rc;
 }
