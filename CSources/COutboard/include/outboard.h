@@ -50,6 +50,8 @@
  *
  * API log
  *   0.1.0  first version.
+ *   next   outboard_inspect.h: ob_inspect, histograms, recorder, watchdog,
+ *          health; ob_engine_opts.inspect.
  */
 #ifndef OUTBOARD_H
 #define OUTBOARD_H
@@ -57,6 +59,7 @@
 #include "outboard_call.h"
 #include "outboard_cq.h"
 #include "outboard_engine.h"
+#include "outboard_inspect.h"
 #include "outboard_status.h"
 
 #endif

@@ -33,7 +33,8 @@ typedef struct ob_hop {
   ob_engine *engine;
   struct ob__lane *lane;
   int32_t caller_cpu;
-  uint32_t reserved;
+  uint32_t weight; /* of a measured hop, or 0 */
+  uint64_t enqueued;
   const char *name; /* for stop's report, or NULL; as what follows, set first */
   void *owner;
   void (*body)(struct ob_hop *hop);

@@ -47,6 +47,15 @@ static int call_inline(ob_engine *engine, const ob_call_opts *opts,
   return request.status;
 }
 
+static inline void measure(ob_request *request, uint32_t weight) {
+  uint64_t now;
+  if (OB_LIKELY(weight == 0)) return;
+  now = ob__now();
+  request->flags |= OB__FLAG_LOOK;
+  memcpy(ob__bare_time(request), &now, sizeof now);
+  ob__bare_weight(request) = weight;
+}
+
 static int call_bare(ob_engine *engine, ob__lane *lane,
                      const ob_call_opts *opts, ob_result *out) {
   ob_request request;
@@ -55,6 +64,7 @@ static int call_bare(ob_engine *engine, ob__lane *lane,
   ob__bare_caller(&request) = lane->thread;
   ob__bare_lane(&request) = lane;
   request.caller_cpu = ob__cpu();
+  measure(&request, ob__look_due(engine, lane));
   if (OB_UNLIKELY(!ob__lane_idle(lane))) {
     request.flags |= OB__FLAG_BEHIND;
     ob__bare_tail(&request) = (size_t)lane->tail;

@@ -29,6 +29,19 @@ static void end(ob_hop *hop) {
   if (!(old & WATCHED)) hop->resume(hop);
 }
 
+static void run_body(ob_engine *engine, ob_hop *hop);
+
+static void run_measured(ob_engine *engine, ob_hop *hop, int status) {
+  ob__look look = {.enqueued = hop->enqueued, .weight = hop->weight};
+  ob_call_record who = ob__who(hop->name, 0, status);
+  if (status == OB_OK) {
+    ob__look_begin(engine, &look);
+    run_body(engine, hop);
+    ob__look_return(engine, &look);
+  }
+  ob__look_end(engine, &look, look.returned, &who);
+}
+
 static void run_body(ob_engine *engine, ob_hop *hop) {
   const char *outer_name = engine->current_name;
   ob_handler outer_handler = engine->current_handler;
@@ -59,7 +72,10 @@ static void hop_run(ob_node *node, int status) {
   if (!(old & DONE)) {
     engine->caller_cpu = hop->caller_cpu;
     hop->status = status;
-    if (status == OB_OK) run_body(engine, hop);
+    if (OB_UNLIKELY(hop->weight != 0))
+      run_measured(engine, hop, status);
+    else if (status == OB_OK)
+      run_body(engine, hop);
     end(hop);
   }
   hop->release(hop);
@@ -96,6 +112,8 @@ int ob_spi_hop_submit(ob_engine *engine, ob_hop *hop) {
     return ob__fail(OB_ECANCELED, "cancelled before it was submitted");
   hop->engine = engine;
   hop->caller_cpu = ob__cpu();
+  hop->weight = ob__look_due(engine, lane);
+  if (OB_UNLIKELY(hop->weight != 0)) hop->enqueued = ob__now();
   rc = ob__room_take(lane, 1, OB_FOREVER);
   if (rc == OB_OK) {
     rc = push(lane, hop);
