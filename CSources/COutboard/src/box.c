@@ -34,7 +34,7 @@ static uint32_t next_number(uint32_t number) {
 /* --- Caller -----------------------------------------------------------------
  */
 
-static void fill(ob__box *box, const ob_call_opts *opts, uint32_t weight) {
+static void fill(ob__box *box, const ob_call_opts *opts) {
   box->caller_cpu = ob__cpu();
   box->handler = opts->handler;
   box->user = opts->user;
@@ -42,8 +42,6 @@ static void fill(ob__box *box, const ob_call_opts *opts, uint32_t weight) {
   box->input = opts->input;
   box->input_size = opts->input_size;
   box->copied = 0;
-  box->weight = weight;
-  if (OB_UNLIKELY(weight != 0)) box->enqueued = ob__now();
   if ((opts->flags & OB_CALL_COPY) && opts->input_size <= sizeof box->copy) {
     memcpy(box->copy, opts->input, opts->input_size);
     box->copied = 1;
@@ -71,7 +69,9 @@ int ob__box_call(ob_engine *engine, ob__lane *lane, const ob_call_opts *opts,
   ob__box *box = &lane->box;
   uint32_t number = ob__load_relaxed(&box->word), next = next_number(number);
   if (number == 0) return 0;
-  fill(box, opts, ob__look_due(engine, lane));
+  fill(box, opts);
+  box->weight = ob__look_due(engine, lane);
+  if (OB_UNLIKELY(box->weight != 0)) box->enqueued = lane->look_time;
   /* Release: the call, to the acquire in ob__box_take. Read-modify-write:
    * against the loop's in ob__box_close. */
   if (!ob__cas_acq_rel(&box->word, &number, next)) return 0;

@@ -3,10 +3,9 @@
  *
  * Whether a call is measured is decided where it is handed in: the word
  * engine->inspect, which every submitter has in its cache anyway, is 0 when all
- * is off. It holds the flags, and above them how seldom to measure, as a power
- * of two. Each lane counts down; at 0 the call takes the time with it, and
- * whoever runs it looks for that. So an unmeasured call costs its producer a
- * count and the loop nothing.
+ * is off. Each lane counts down to the next call to measure (look.c); that
+ * takes the time with it, and whoever runs it looks for that. So an unmeasured
+ * call costs its producer a count and the loop nothing.
  *
  * Measuring every call was tried: two looks at the clock cost a sixth of the
  * rate of synchronous calls, and two thirds of that of posts. */
@@ -18,10 +17,14 @@
 
 struct ob__lane;
 
-/* Bits of engine->inspect: enum ob_inspect_flags, then the exponent. */
+/* Bits of engine->inspect: enum ob_inspect_flags; a floor of the exponent; an
+ * epoch. */
 #define OB__LOOK (OB_INSPECT_TIMES | OB_INSPECT_RECORD)
 #define OB__INSPECT_FLAGS 0xffu
 #define OB__EVERY_SHIFT 8
+#define OB__EPOCH_SHIFT 16
+
+#define OB__COLD __attribute__((noinline, cold))
 
 /* A call that is measured. weight 0: it is not, and the rest is not set. */
 typedef struct ob__look {
@@ -128,6 +131,7 @@ typedef struct ob__insight {
   uint32_t looks;  /* since window */
   uint64_t window; /* ns */
   uint64_t latest; /* the last look, ns */
+  uint32_t epochs; /* to be told of, when it sleeps */
   uint64_t slept;  /* when it went to sleep, ns; 0: not known */
   uint64_t idle;   /* time asleep until then, ns */
 
@@ -153,7 +157,8 @@ void ob__inspect_restart(ob_engine *engine, ob__insight *insight);
 void ob__insight_release(ob__insight *insight);
 
 /* look.c */
-/* Whether the next call of this lane is measured: for how many it stands. */
+/* Whether the next call of this lane is measured: for how many it stands, and
+ * since when in lane->look_time. */
 uint32_t ob__look_count(ob_engine *engine, struct ob__lane *lane);
 /* The handler begins, and returns. Loop thread, or a pool thread. */
 void ob__look_begin(ob_engine *engine, ob__look *look);

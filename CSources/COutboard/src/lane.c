@@ -123,23 +123,28 @@ static int publish(ob__lane *lane, uint32_t count) {
   return rc;
 }
 
-/* Room for an item behind a stamp, if it is measured; *count grows by that. */
-static ob__entry *item_next(ob__lane *lane, uint32_t *count) {
-  uint32_t weight = ob__look_due(lane->engine, lane);
+static OB__COLD ob__entry *measured_next(ob__lane *lane, uint32_t *count,
+                                         uint32_t weight) {
   ob__entry *entry;
   stamp when;
-  if (OB_LIKELY(weight == 0)) return entries_next(lane, *count);
   *count += STAMP_SLOTS;
   entry = entries_next(lane, *count);
   if (entry == NULL) return NULL;
-  when = (stamp){ob__now(), weight};
+  when = (stamp){lane->look_time, weight};
   entry->fn = MEASURED;
   memcpy(entry + 1, &when, sizeof when);
   return entry + STAMP_SLOTS;
 }
 
-static int append(ob__lane *lane, ob__entry *entry, uint32_t count,
-                  ob_post_fn fn, void *arg) {
+/* Room for an item behind a stamp, if it is measured; *count grows by that. */
+static inline ob__entry *item_next(ob__lane *lane, uint32_t *count) {
+  uint32_t weight = ob__look_due(lane->engine, lane);
+  return OB_LIKELY(weight == 0) ? entries_next(lane, *count)
+                                : measured_next(lane, count, weight);
+}
+
+static inline int append(ob__lane *lane, ob__entry *entry, uint32_t count,
+                         ob_post_fn fn, void *arg) {
   if (OB_UNLIKELY(entry == NULL)) return OB_ENOMEM;
   entry->fn = fn;
   entry->arg = arg;
@@ -224,8 +229,9 @@ static void run_call(ob__lane *lane, const ob__entry *entry, ob__look *look) {
 }
 
 /* What says that the next item is measured; that item. */
-static const ob__entry *read_stamp(ob__lane *lane, const ob__entry *entry,
-                                   ob__look *look) {
+static OB__COLD const ob__entry *read_stamp(ob__lane *lane,
+                                            const ob__entry *entry,
+                                            ob__look *look) {
   stamp when;
   memcpy(&when, entry + 1, sizeof when);
   *look =
@@ -235,8 +241,8 @@ static const ob__entry *read_stamp(ob__lane *lane, const ob__entry *entry,
 }
 
 /* A post, or a request or hop that knows for itself whether it is measured. */
-static void run_seen(ob_engine *engine, const ob__entry *entry,
-                     ob__look *look) {
+static OB__COLD void run_seen(ob_engine *engine, const ob__entry *entry,
+                              ob__look *look) {
   ob_post_fn fn = entry->fn;
   void *arg = entry->arg;
   int status = (int)engine->drain_status;

@@ -2,9 +2,11 @@
  *
  * A measured call costs some 150 ns: three looks at the clock, two histograms,
  * one record. So calls are measured one by one as long as they come slower than
- * NEAR_NS, and at one of 2, 4, 8... when faster: the loop looks at how far
- * apart the last WINDOW were. The distance varies at random around the mean,
- * for a fixed one would see but one kind of calls that alternate. */
+ * NEAR_NS, and at one of 2, 4, 8... when faster. Each lane sees to that itself,
+ * since it may fill the queue before the loop has run anything; the loop, where
+ * all lanes meet, raises a floor for all. A loop that goes to sleep tells the
+ * lanes by a new epoch to come down again. The distance varies at random around
+ * its mean, for a fixed one would see but one kind of calls that alternate. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
@@ -14,37 +16,46 @@
 
 #define NEAR_NS 8192u
 #define FAR_NS 32768u
-#define WINDOW 16u
+#define WINDOW 16u /* looks of the loop */
 #define EXPONENT_MOST 12u
 
 /* --- How often --------------------------------------------------------------
  */
 
-static uint32_t exponent_of(uint32_t word) {
-  return word >> OB__EVERY_SHIFT;
+static uint32_t floor_of(uint32_t word) {
+  return (word >> OB__EVERY_SHIFT) & 0xffu;
 }
 
 /* Another thread may switch meanwhile: then that holds. */
-static void change_exponent(ob_engine *engine, int by) {
+static void change_floor(ob_engine *engine, int by) {
   uint32_t word = ob__load_relaxed(&engine->inspect);
-  uint32_t exponent = exponent_of(word) + (uint32_t)by;
+  uint32_t exponent = floor_of(word) + (uint32_t)by;
   if (exponent > EXPONENT_MOST) return; /* below 0, too */
-  ob__cas_relaxed(&engine->inspect, &word,
-                  (word & OB__INSPECT_FLAGS) | exponent << OB__EVERY_SHIFT);
+  ob__cas_relaxed(
+      &engine->inspect, &word,
+      (word & ~(0xffu << OB__EVERY_SHIFT)) | exponent << OB__EVERY_SHIFT);
 }
 
-static void adapt(ob_engine *engine, ob__insight *insight, uint64_t now) {
+static void new_epoch(ob_engine *engine) {
+  uint32_t word = ob__load_relaxed(&engine->inspect);
+  if ((word & OB__LOOK) != 0)
+    ob__cas_relaxed(&engine->inspect, &word, word + (1u << OB__EPOCH_SHIFT));
+}
+
+static void adapt(ob_engine *engine, const ob__look *look, uint64_t now) {
+  ob__insight *insight = engine->insight;
   uint64_t span;
   insight->latest = now;
+  /* So many epochs bring its lane down to 1. */
+  insight->epochs = 32u - (uint32_t)__builtin_clz(look->weight);
   if (++insight->looks < WINDOW) return;
   span = now - insight->window;
   insight->looks = 0;
   insight->window = now;
-  if (ob__load_relaxed(&insight->every) != 0) return;
   if (span < WINDOW * (uint64_t)NEAR_NS)
-    change_exponent(engine, 1);
+    change_floor(engine, 1);
   else if (span > WINDOW * (uint64_t)FAR_NS)
-    change_exponent(engine, -1);
+    change_floor(engine, -1);
 }
 
 /* xorshift32 (Marsaglia). */
@@ -57,21 +68,43 @@ static uint32_t next_random(ob__lane *lane) {
   return lane->look_random = x;
 }
 
+/* How far apart the last two were. */
+static void learn(ob__lane *lane, uint64_t now) {
+  uint64_t apart = now - lane->look_time;
+  if (apart < NEAR_NS)
+    lane->look_exponent += lane->look_exponent < EXPONENT_MOST;
+  else if (apart > FAR_NS)
+    lane->look_exponent -= lane->look_exponent > 0;
+}
+
+/* The mean distance from now on. */
+static uint32_t distance(const ob__lane *lane, uint32_t word) {
+  uint32_t least = floor_of(word);
+  return 1u << (lane->look_exponent > least ? lane->look_exponent : least);
+}
+
 uint32_t ob__look_count(ob_engine *engine, ob__lane *lane) {
-  uint32_t word = ob__load_relaxed(&engine->inspect);
+  uint32_t word = ob__load_relaxed(&engine->inspect), fixed, every;
+  uint64_t now;
   /* Acquire: made by whoever set the word. */
   const ob__insight *insight = ob__load_acquire(&engine->insight);
-  uint32_t fixed, every;
   if (insight == NULL || (word & OB__LOOK) == 0) return 0;
   fixed = ob__load_relaxed(&insight->every);
-  every = fixed != 0 ? fixed : 1u << exponent_of(word);
   if (word != lane->look_word) { /* anew */
     lane->look_word = word;
-    lane->look_left = fixed != 0 ? every : 1 + next_random(lane) % every;
+    lane->look_exponent -= lane->look_exponent > 0;
+    lane->look_every = fixed != 0 ? fixed : distance(lane, word);
+    lane->look_left =
+        fixed != 0 ? fixed : 1 + next_random(lane) % lane->look_every;
     if (--lane->look_left > 0) return 0;
   }
+  every = lane->look_every;
+  now = ob__now();
+  learn(lane, now);
+  lane->look_time = now;
+  lane->look_every = fixed != 0 ? fixed : distance(lane, word);
   lane->look_left =
-      fixed != 0 ? every : 1 + next_random(lane) % (2 * every - 1);
+      fixed != 0 ? fixed : 1 + next_random(lane) % (2 * lane->look_every - 1);
   return every;
 }
 
@@ -96,7 +129,7 @@ void ob__look_begin(ob_engine *engine, ob__look *look) {
   if (times_on(engine))
     ob__histogram_add(&insight->wait, between(look->enqueued, now),
                       look->weight);
-  if (on_loop) adapt(engine, insight, now);
+  if (on_loop) adapt(engine, look, now);
 }
 
 void ob__look_return(ob_engine *engine, ob__look *look) {
@@ -157,9 +190,11 @@ void ob__inspect_sleep(ob_engine *engine) {
   insight->slept = now;
   insight->idle = uv_metrics_idle_time(&engine->uv);
   /* Calls have become rare: measure more of them. */
-  if (now - insight->latest > FAR_NS &&
-      exponent_of(ob__load_relaxed(&engine->inspect)) > 0)
-    change_exponent(engine, -1);
+  if (insight->epochs > 0 && now - insight->latest > FAR_NS) {
+    insight->epochs--;
+    new_epoch(engine);
+    change_floor(engine, -1);
+  }
   if (ob__watch_on(engine)) ob__watch_asleep(insight);
 }
 

@@ -119,9 +119,12 @@ typedef struct ob__lane {
   ob_request *cache;   /* free requests */
   uint32_t cache_size;
   uint64_t n_submitted, n_refused, n_wakes; /* readers relaxed */
-  uint32_t look_word;        /* engine->inspect when look_left was set */
-  uint32_t look_left;        /* calls until one is measured */
-  uint32_t look_random;      /* of look.c */
+  uint32_t look_word;     /* engine->inspect when look_left was set */
+  uint32_t look_left;     /* calls until one is measured */
+  uint32_t look_every;    /* what that one will stand for */
+  uint32_t look_exponent; /* how seldom, by this lane alone */
+  uint32_t look_random;
+  uint64_t look_time;        /* when the last was handed in */
   struct ob__thread *thread; /* NULL once it has ended */
   struct ob__lane *next_of_thread;
   struct ob__lane *next_of_engine; /* registry lock; also the free pool */

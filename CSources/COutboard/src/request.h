@@ -154,7 +154,7 @@ struct ob_ticket {
 
 void ob__bare_run(ob_node *node, int status);
 /* As it was handed in, before the slot is the handler's. */
-ob__look ob__bare_look(const ob_request *request);
+OB__COLD ob__look ob__bare_look(const ob_request *request);
 
 static inline ob__full *ob__full_of(ob_request *request) {
   return (ob__full *)request;
@@ -194,7 +194,7 @@ void ob__running_link(ob_request *request);
 /* Runs a bare request's handler inline on the loop. */
 void ob__bare_inline(ob_request *request);
 /* The same, measured; status is what it is drained with. */
-void ob__bare_measured(ob_request *request, ob__look *look);
+OB__COLD void ob__bare_measured(ob_request *request, ob__look *look);
 /* item.c */
 void ob__count_outcome(ob_engine *engine, int status);
 /* Runs a submission that travelled in a lane; look is NULL or measures it. */

@@ -113,7 +113,7 @@ int ob_spi_hop_submit(ob_engine *engine, ob_hop *hop) {
   hop->engine = engine;
   hop->caller_cpu = ob__cpu();
   hop->weight = ob__look_due(engine, lane);
-  if (OB_UNLIKELY(hop->weight != 0)) hop->enqueued = ob__now();
+  if (OB_UNLIKELY(hop->weight != 0)) hop->enqueued = lane->look_time;
   rc = ob__room_take(lane, 1, OB_FOREVER);
   if (rc == OB_OK) {
     rc = push(lane, hop);
