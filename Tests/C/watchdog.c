@@ -399,3 +399,35 @@ TEST(misuse_of_the_signal) {
   CHECK_EQ(watchdog_thread(), 0); /* nothing has changed */
   test_stop(engine);
 }
+
+/* --- The hook's user ------------------------------------------------------ */
+
+static int destroyed; /* atomic */
+
+static void destroy_user(void *user) {
+  CHECK(user == &seen);
+  __atomic_add_fetch(&destroyed, 1, __ATOMIC_RELEASE);
+}
+
+TEST(the_hooks_user_is_given_back_once) {
+  ob_engine *engine = test_engine(NULL);
+  ob_inspect_opts opts = watch_opts(20 * MS), bad;
+  opts.stall_destroy = destroy_user;
+  bad = opts;
+  bad.stall_ns = 0;
+  CHECK_EQ(ob_inspect(engine, &bad), OB_EINVAL);
+  CHECK_EQ(destroyed, 0);
+  CHECK_EQ(ob_inspect(engine, &opts), OB_OK);
+  CHECK_EQ(destroyed, 0);
+  CHECK_EQ(ob_inspect(engine, &opts), OB_OK); /* in place of the first */
+  CHECK_EQ(destroyed, 1);
+  CHECK_EQ(ob_inspect(engine, NULL), OB_OK);
+  CHECK_EQ(destroyed, 2);
+  opts.flags = OB_INSPECT_TIMES; /* not to be watched: not needed */
+  CHECK_EQ(ob_inspect(engine, &opts), OB_OK);
+  CHECK_EQ(destroyed, 3);
+  opts.flags = OB_INSPECT_WATCH;
+  CHECK_EQ(ob_inspect(engine, &opts), OB_OK);
+  test_stop(engine);
+  CHECK_EQ(destroyed, 4);
+}

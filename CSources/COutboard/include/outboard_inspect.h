@@ -66,6 +66,9 @@ typedef struct ob_inspect_opts {
   uint64_t stall_ns;      /* the loop may be held so long, 1 ms to 1 h */
   ob_stall_hook on_stall; /* or NULL */
   void *stall_user;       /* for on_stall */
+  /* Once after a success, when on_stall will not run any more; any thread, may
+   * not call the engine; or NULL. */
+  void (*stall_destroy)(void *stall_user);
 } ob_inspect_opts;
 
 #define OB_INSPECT_OPTS_INIT                                \
@@ -75,6 +78,7 @@ typedef struct ob_inspect_opts {
    1024u,                                                   \
    0,                                                       \
    UINT64_C(100000000),                                     \
+   NULL,                                                    \
    NULL,                                                    \
    NULL}
 

@@ -101,7 +101,7 @@ ob_node *ob__box_take(ob_engine *engine) {
    * harmless if it is no address. */
   if (!box->copied) {
     ob__prefetch_write(box->input);
-    ob__prefetch_write((char *)box->input + 64);
+    ob__prefetch_write((void *)((uintptr_t)box->input + 64));
   }
   return &engine->box_request.node;
 }

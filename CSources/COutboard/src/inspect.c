@@ -129,7 +129,6 @@ static int apply(ob_engine *engine, const ob_inspect_opts *opts) {
   insight = engine->insight;
   before = insight->opts;
   insight->opts = *opts;
-  if (!watch) ob__watch_clear(insight);
   if (watch && (rc = ob__watch_set(engine, insight)) != OB_OK) {
     insight->opts = before;
     return rc;
@@ -147,10 +146,13 @@ int ob__inspect_set(ob_engine *engine, const ob_inspect_opts *opts) {
   rc = apply(engine, opts);
   insight = engine->insight;
   pthread_mutex_unlock(&engine->life_mutex);
-  /* Without the lock, which a hook may want. */
-  if (rc == OB_OK && insight != NULL && !(opts->flags & OB_INSPECT_WATCH))
+  if (rc != OB_OK || (opts->flags & OB_INSPECT_WATCH)) return rc;
+  if (insight != NULL) { /* without the lock, which a hook may want */
+    ob__watch_clear(insight);
     ob__watch_await(insight);
-  return rc;
+  }
+  if (opts->stall_destroy != NULL) opts->stall_destroy(opts->stall_user);
+  return OB_OK;
 }
 
 int ob_inspect(ob_engine *engine, const ob_inspect_opts *opts) {

@@ -102,8 +102,7 @@ typedef struct ob__watched {
   ob_engine *engine;
   int tid; /* of the loop thread */
   uint64_t stall_ns;
-  ob_stall_hook hook;
-  void *user;
+  struct ob__hook *hook; /* the user's, or NULL */
   int stack_signal;
   int listed;
   int calling;     /* the watchdog uses it without the lock */

@@ -80,7 +80,7 @@ static void on_check(uv_check_t *handle) {
   ob_engine *engine = handle->data;
   ob__queue_awake(engine);
   if (OB_UNLIKELY(engine->sleep_allowed && ob__watch_on(engine)))
-    ob__watch_awake(engine->insight);
+    ob__watch_awake(ob__load_acquire(&engine->insight));
 }
 
 /* libuv registers descriptors level-triggered, which costs a read per wake-up.

@@ -17,6 +17,7 @@
 #endif
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -33,6 +34,20 @@ static ob__watched *list;     /* lock */
 static int running;           /* lock: the thread is there */
 static pthread_t self;        /* lock, while running */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* The user's hook: held by the list, and by the watchdog while it runs. */
+typedef struct ob__hook {
+  uint32_t refs;
+  ob_stall_hook run;
+  void *user;
+  void (*destroy)(void *user);
+} ob__hook;
+
+static void hook_release(ob__hook *hook) {
+  if (hook == NULL || ob__sub_acq_rel(&hook->refs, 1u) != 1) return;
+  if (hook->destroy != NULL) hook->destroy(hook->user);
+  free(hook);
+}
 
 static void set_up(void) {
   ob__cond_init(&unused);
@@ -177,14 +192,14 @@ static uint64_t look(ob__watched *watched, uint64_t now, int *stalled) {
 static void report(ob__watched *watched, uint64_t now) {
   ob__insight *insight =
       (ob__insight *)((char *)watched - offsetof(struct ob__insight, watched));
-  ob_stall_hook hook = watched->hook;
-  void *user = watched->user;
+  ob__hook *hook = watched->hook;
   int number = watched->stack_signal, tid = watched->tid, named;
   ob_stall stall;
   named = name_it(watched, now, &stall);
   stall.number = ++watched->stalls;
   watched->calling = 1;
   ob__add_relaxed(&insight->refs, 1u);
+  if (hook != NULL) ob__add_relaxed(&hook->refs, 1u);
   pthread_mutex_unlock(&lock);
   if (named) {
     find_symbol(&stall);
@@ -196,7 +211,8 @@ static void report(ob__watched *watched, uint64_t now) {
     memset(stall.pending, 0, sizeof stall.pending);
     stall.handler = 0;
   }
-  if (hook != NULL) hook(&stall, user);
+  if (hook != NULL && hook->run != NULL) hook->run(&stall, hook->user);
+  hook_release(hook);
   pthread_mutex_lock(&lock);
   watched->last = stall;
   watched->calling = 0;
@@ -256,6 +272,18 @@ static void unlist(ob__watched *watched) {
   watched->held = 0;
 }
 
+/* *out is NULL without one. */
+static int hook_new(ob__hook **out, const ob_inspect_opts *opts) {
+  ob__hook *hook = NULL;
+  *out = NULL;
+  if (opts->on_stall == NULL && opts->stall_destroy == NULL) return OB_OK;
+  hook = malloc(sizeof *hook);
+  if (hook == NULL) return ob__fail(OB_ENOMEM, "ob_inspect: no memory");
+  *hook = (ob__hook){1, opts->on_stall, opts->stall_user, opts->stall_destroy};
+  *out = hook;
+  return OB_OK;
+}
+
 static int start(void) {
   int rc;
   if (running) return OB_OK;
@@ -271,7 +299,9 @@ static int start(void) {
 int ob__watch_set(ob_engine *engine, ob__insight *insight) {
   const ob_inspect_opts *opts = &insight->opts;
   ob__watched *watched = &insight->watched;
-  int rc;
+  ob__hook *hook, *old = NULL;
+  int rc = hook_new(&hook, opts);
+  if (rc != OB_OK) return rc;
   pthread_once(&once, set_up);
   pthread_mutex_lock(&lock);
   rc = start();
@@ -279,8 +309,8 @@ int ob__watch_set(ob_engine *engine, ob__insight *insight) {
     watched->engine = engine;
     watched->tid = engine->loop_tid;
     watched->stall_ns = opts->stall_ns;
-    watched->hook = opts->on_stall;
-    watched->user = opts->stall_user;
+    old = watched->hook;
+    watched->hook = hook;
     watched->stack_signal = opts->stack_signal;
     if (!watched->listed) {
       begin_anew(watched, 0, 0);
@@ -292,17 +322,26 @@ int ob__watch_set(ob_engine *engine, ob__insight *insight) {
     }
   }
   pthread_mutex_unlock(&lock);
-  if (rc == OB_OK) ob__unpark(&parker);
+  if (rc == OB_OK) {
+    hook_release(old); /* under the engine's life_mutex: see the header */
+    ob__unpark(&parker);
+  } else {
+    free(hook);
+  }
   return rc;
 }
 
 void ob__watch_clear(ob__insight *insight) {
   ob__watched *watched = &insight->watched;
+  ob__hook *hook;
   int was;
   pthread_mutex_lock(&lock);
   was = watched->listed;
   if (was) unlist(watched);
+  hook = watched->hook;
+  watched->hook = NULL;
   pthread_mutex_unlock(&lock);
+  hook_release(hook);
   if (was) ob__unpark(&parker); /* it ends with the last */
 }
 
