@@ -172,21 +172,24 @@ TEST(a_long_handler_makes_others_wait_and_the_loop_late) {
 TEST(a_flood_is_sampled_and_weighted) {
   ob_engine *engine = test_engine(NULL);
   ob_inspect_opts opts = OB_INSPECT_OPTS_INIT;
-  uint64_t posts = test_ops(2e6), i, measured = 0;
+  uint64_t posts = test_ops(2e6), i, measured = 0, took;
   size_t count, k;
   ob_health health;
   opts.record_last = MOST;
   CHECK_EQ(ob_inspect(engine, &opts), OB_OK);
+  took = test_now();
   for (i = 0; i < posts; i++)
     CHECK_EQ(ob_post(engine, post_nothing, NULL), OB_OK);
   CHECK_EQ(ob_engine_stop(engine, OB_STOP_DRAIN, OB_FOREVER), OB_OK);
+  took = test_now() - took;
   health = health_of(engine);
   count = read_records(engine);
   for (k = 0; k < count; k++) measured += records[k].weight;
   printf("  %llu posts, %llu weighted, last record %llu\n",
          (unsigned long long)posts, (unsigned long long)health.run.count,
          (unsigned long long)(count > 0 ? records[count - 1].number : 0));
-  CHECK(count > 0 && records[count - 1].number < posts);
+  /* No more than one in some microseconds, however many there are. */
+  CHECK(count > 0 && records[count - 1].number < took / 4096 + 64);
   CHECK(health.run.count > posts / 2 && health.run.count < posts * 2);
   if (count < MOST) CHECK_EQ(measured, health.run.count);
   CHECK_EQ(ob_engine_destroy(engine), OB_OK);

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import Glibc
 import Outboard
 import Testing
@@ -145,23 +145,34 @@ struct InspectionTests {
     #expect(errorKind { () throws(EngineError) in try engine.inspect(inspection()) } == "shutdown")
   }
 
+  private struct HealthText: Decodable {
+    struct Times: Decodable { var count: Int }
+    var state: String
+    var run: Times
+  }
+
+  private struct TraceText: Decodable {
+    struct Event: Decodable {
+      var name: String
+      var ph: String
+      var tid: Int
+      var ts: Double
+      var dur: Double?
+    }
+    var traceEvents: [Event]
+  }
+
   @Test("Health and trace are JSON that a parser reads")
   func json() async throws {
     let engine = try Engine()
     try engine.inspect(inspection())
     for _ in 0..<200 { try await engine.call(name: "a \"quoted\" name") {} }
-    let health = try #require(
-      try JSONSerialization.jsonObject(with: Data(try engine.healthJSON().utf8))
-        as? [String: Any])
-    #expect(health["state"] as? String == "running")
-    #expect((health["run"] as? [String: Any])?["count"] as? Int ?? 0 >= 200)
-    let text = try engine.traceJSON()
-    let trace = try #require(
-      try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
-    let events = try #require(trace["traceEvents"] as? [[String: Any]])
-    let slices = events.filter { $0["ph"] as? String == "X" }
-    #expect(slices.count >= 200)
-    #expect(slices.contains { $0["name"] as? String == "a \"quoted\" name" })
-    #expect(slices.allSatisfy { $0["ts"] != nil && $0["dur"] != nil && $0["tid"] != nil })
+    let decoder = JSONDecoder()
+    let health = try decoder.decode(HealthText.self, from: Data(try engine.healthJSON().utf8))
+    #expect(health.state == "running" && health.run.count >= 199)
+    let trace = try decoder.decode(TraceText.self, from: Data(try engine.traceJSON().utf8))
+    let slices = trace.traceEvents.filter { $0.ph == "X" }
+    #expect(slices.count >= 199)
+    #expect(slices.allSatisfy { $0.name == "a \"quoted\" name" && $0.dur != nil })
   }
 }

@@ -71,6 +71,9 @@ static uint32_t next_random(ob__lane *lane) {
 /* How far apart the last two were. */
 static void learn(ob__lane *lane, uint64_t now) {
   uint64_t apart = now - lane->look_time;
+#ifdef OB_BREAK_PACE /* the loop's floor alone */
+  return;
+#endif
   if (apart < NEAR_NS)
     lane->look_exponent += lane->look_exponent < EXPONENT_MOST;
   else if (apart > FAR_NS)
