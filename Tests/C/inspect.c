@@ -269,7 +269,7 @@ static void with_inspection(ob_engine_opts *opts) {
 
 TEST(on_from_the_start) {
   ob_engine *engine = test_engine(with_inspection);
-  CHECK_EQ(call_named(engine, "early", 4, 0), 4);
+  CHECK_EQ(call_named(engine, "early", 4, OB_CALL_SYNC), 4);
   CHECK_EQ(read_records(engine), 1);
   test_stop(engine);
 }

@@ -3,95 +3,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
-#include <dirent.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "harness.h"
 #include "outboard_uv.h"
-
-#define MS UINT64_C(1000000)
-
-/* --- Engines that are watched --------------------------------------------- */
-
-static ob_stall seen; /* written before found */
-static int found;     /* stalls, atomic */
-
-static void note(const ob_stall *stall, void *user) {
-  CHECK(user == &seen);
-  CHECK_EQ(stall->size, sizeof *stall);
-  CHECK(ob_engine_current() == NULL);
-  seen = *stall;
-  __atomic_add_fetch(&found, 1, __ATOMIC_RELEASE);
-}
-
-static ob_inspect_opts watch_opts(uint64_t stall_ns) {
-  ob_inspect_opts opts = OB_INSPECT_OPTS_INIT;
-  opts.flags = OB_INSPECT_WATCH;
-  opts.stall_ns = stall_ns;
-  opts.on_stall = note;
-  opts.stall_user = &seen;
-  return opts;
-}
-
-static ob_engine *watched(uint64_t stall_ns) {
-  ob_engine *engine = test_engine(NULL);
-  ob_inspect_opts opts = watch_opts(stall_ns);
-  CHECK_EQ(ob_inspect(engine, &opts), OB_OK);
-  return engine;
-}
-
-static void await_found(int count) {
-  while (__atomic_load_n(&found, __ATOMIC_ACQUIRE) < count) test_sleep_ms(1);
-}
-
-static ob_health health_of(ob_engine *engine) {
-  ob_health health = OB_HEALTH_INIT;
-  CHECK_EQ(ob_engine_health(engine, &health), OB_OK);
-  return health;
-}
-
-/* Numbers of our watchdog threads, at most one; 0: none. */
-static int watchdog_thread(void) {
-  DIR *tasks = opendir("/proc/self/task");
-  struct dirent *at;
-  int tid = 0;
-  while ((at = readdir(tasks)) != NULL) {
-    char path[300], name[32] = "";
-    FILE *file;
-    snprintf(path, sizeof path, "/proc/self/task/%s/comm", at->d_name);
-    file = fopen(path, "r");
-    if (file == NULL) continue;
-    if (fgets(name, sizeof name, file) != NULL &&
-        strcmp(name, "ob-watchdog\n") == 0) {
-      CHECK_EQ(tid, 0);
-      tid = atoi(at->d_name);
-    }
-    fclose(file);
-  }
-  closedir(tasks);
-  return tid;
-}
-
-static void await_no_watchdog(void) {
-  while (watchdog_thread() != 0) test_sleep_ms(1);
-}
-
-/* How often that thread has gone to sleep. */
-static long sleeps_of(int tid) {
-  char path[64], line[200];
-  long count = -1;
-  FILE *file;
-  snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
-  file = fopen(path, "r");
-  CHECK(file != NULL);
-  while (fgets(line, sizeof line, file) != NULL)
-    sscanf(line, "voluntary_ctxt_switches: %ld", &count);
-  fclose(file);
-  CHECK(count >= 0);
-  return count;
-}
+#include "watching.h"
 
 /* --- What is named -------------------------------------------------------- */
 
@@ -236,9 +149,7 @@ TEST(a_loop_that_wakes_is_watched_again) {
 TEST(one_thread_for_all_and_none_after_the_last) {
   ob_engine *engines[3];
   ob_inspect_opts opts = watch_opts(50 * MS);
-  sigset_t usual;
   int i;
-  sigemptyset(&usual);
   CHECK_EQ(watchdog_thread(), 0);
   for (i = 0; i < 3; i++) engines[i] = watched(50 * MS);
   while (watchdog_thread() == 0) test_sleep_ms(1); /* and checks for one */
@@ -306,97 +217,6 @@ TEST(a_hook_may_switch_off) {
   await_found(1);
   test_unblock_loop(&blocker);
   await_no_watchdog();
-  test_stop(engine);
-}
-
-static void restarts(ob_engine_opts *opts) {
-  static ob_inspect_opts inspect;
-  inspect = watch_opts(20 * MS);
-  opts->inspect = &inspect;
-  opts->fork_policy = OB_FORK_RESTART;
-}
-
-/* A child whose parent's watchdog may have been anywhere. */
-TEST(a_fork_child_has_its_own) {
-  ob_engine *engine = test_engine(restarts);
-  ob_call_opts opts = test_call(handle_nap, NULL);
-  test_blocker blocker;
-  int status;
-  pid_t child;
-  CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
-  child = fork();
-  if (child == 0) {
-    CHECK_EQ(watchdog_thread(), 0);
-    CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK); /* restarts it */
-    test_block_loop(engine, &blocker);
-    await_found(1);
-    CHECK(strcmp(seen.name, "blocker") == 0);
-    test_unblock_loop(&blocker);
-    test_stop(engine);
-    _exit(0);
-  }
-  CHECK_EQ(waitpid(child, &status, 0), child);
-  CHECK_EQ(status, 0);
-  CHECK_EQ(found, 0);
-  test_stop(engine);
-}
-
-/* --- Stacks --------------------------------------------------------------- */
-
-static void hook_of_host(int number) {
-  (void)number;
-}
-
-static void handle_sleep(ob_request *request, void *input, size_t size,
-                         void *user) {
-  (void)input, (void)size;
-  while (!__atomic_load_n((int *)user, __ATOMIC_ACQUIRE)) test_sleep_ms(1);
-  ob_complete(request, OB_OK, ob_result_none());
-}
-
-static int near(uint64_t address, void (*function)(void)) {
-  return address - (uintptr_t)function < 400;
-}
-
-TEST(the_stack_of_a_stall_leads_through_its_handler) {
-  ob_engine *engine = test_engine(NULL);
-  ob_inspect_opts opts = watch_opts(20 * MS);
-  struct sigaction now;
-  ob_ticket *ticket;
-  int gate = 0, through = 0;
-  uint32_t i;
-  ob_call_opts call = test_call(handle_sleep, &gate);
-  opts.stack_signal = SIGRTMIN + 3;
-  CHECK_EQ(ob_inspect(engine, &opts), OB_OK);
-  CHECK_EQ(ob_submit(&ticket, engine, &call), OB_OK);
-  await_found(1);
-  CHECK(seen.frame_count > 1 && seen.frame_count <= OB_STALL_FRAMES);
-  for (i = 0; i < seen.frame_count; i++)
-    through |= near(seen.frames[i], (void (*)(void))handle_sleep);
-  CHECK(through);
-  /* The disposition is the host's again. */
-  CHECK_EQ(sigaction(opts.stack_signal, NULL, &now), 0);
-  CHECK(now.sa_handler == SIG_DFL);
-  __atomic_store_n(&gate, 1, __ATOMIC_RELEASE);
-  CHECK_EQ(ob_ticket_wait(ticket, OB_FOREVER, NULL), OB_OK);
-  ob_ticket_release(ticket);
-  test_stop(engine);
-}
-
-TEST(misuse_of_the_signal) {
-  ob_engine *engine = test_engine(NULL);
-  ob_inspect_opts opts = watch_opts(20 * MS);
-  struct sigaction theirs = {.sa_handler = hook_of_host}, now;
-  opts.stack_signal = SIGSEGV;
-  CHECK_FAILS(ob_inspect(engine, &opts), OB_EINVAL, "SIGUSR1");
-  opts.stack_signal = -1;
-  CHECK_FAILS(ob_inspect(engine, &opts), OB_EINVAL, "stack_signal");
-  opts.stack_signal = SIGUSR2;
-  CHECK_EQ(sigaction(SIGUSR2, &theirs, NULL), 0);
-  CHECK_FAILS(ob_inspect(engine, &opts), OB_EBUSY, "handler");
-  CHECK_EQ(sigaction(SIGUSR2, NULL, &now), 0);
-  CHECK(now.sa_handler == hook_of_host);
-  CHECK_EQ(watchdog_thread(), 0); /* nothing has changed */
   test_stop(engine);
 }
 

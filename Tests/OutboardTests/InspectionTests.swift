@@ -50,12 +50,11 @@ struct InspectionTests {
     #expect(try engine.recordedCalls().isEmpty)
   }
 
-  @Test("A stalled call site is named while it stalls, and switching off lets the closure go")
+  @Test("A stalled call site is named while it stalls")
   func stalled() async throws {
     let engine = try Engine()
     let stalls = Recorder<Engine.Stall>()
     let gate = Gate()
-    weak var held: Recorder<Engine.Stall>? = stalls
     try engine.inspect(
       inspection { $0.stallThreshold = .milliseconds(20) },
       onStall: { [stalls] stall in
@@ -71,7 +70,6 @@ struct InspectionTests {
     #expect(try engine.lastStall()?.number == 1)
     #expect(try engine.health().stalls == 1)
     try engine.inspect(nil)
-    #expect(held != nil)
   }
 
   @Test("A step of a task that stalls is told by the call that waits for it")

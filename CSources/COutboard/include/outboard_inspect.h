@@ -185,7 +185,8 @@ typedef struct ob_call_record {
 } ob_call_record;
 
 /* Copies the last recorded calls, at most capacity, the oldest first, and sets
- * *count. Those being written at the moment are left out. OB_EINVAL when a
+ * *count. A call may be there a moment after its caller has the answer. Those
+ * being written at the moment are left out. OB_EINVAL when a
  * pointer is NULL; OB_EFORKED. Any thread, never waits for the loop. */
 OB_API int ob_inspect_calls(ob_engine *engine, ob_call_record *out,
                             size_t capacity, size_t *count);
