@@ -65,6 +65,7 @@ extension Engine.Configuration {
       start_timeout_ns: startTimeout.saturatedNanoseconds,
       on_start: nil,
       on_stop: nil,
-      user: nil)
+      user: nil,
+      inspect: nil)
   }
 }

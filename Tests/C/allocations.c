@@ -147,3 +147,35 @@ TEST(posts_that_pile_up_allocate_blocks) {
   test_unblock_loop(&blocker);
   test_stop(engine);
 }
+
+/* --- Inspected ------------------------------------------------------------
+ */
+
+/* On, with every call measured and recorded: what is needed was allocated when
+ * it was switched on. */
+static void inspect_all(ob_engine_opts *opts) {
+  static ob_inspect_opts inspect = OB_INSPECT_OPTS_INIT;
+  inspect.every = 1;
+  opts->inspect = &inspect;
+}
+
+TEST(measuring_and_recording_allocate_nothing) {
+  uint64_t rounds = test_ops(2e4), i;
+  ob_engine *engine = counted_engine(inspect_all);
+  ob_health health = OB_HEALTH_INIT;
+  uint64_t before;
+  warm_up(engine);
+  flags = 0;
+  for (i = 0; i < 600; i++) call(engine, (int)i);
+  CHECK_EQ(ob_engine_health(engine, &health), OB_OK);
+  before = health.run.count;
+  count_anew();
+  for (i = 0; i < rounds; i++) {
+    flags = i & 1 ? OB_CALL_SYNC : 0;
+    call(engine, (int)i);
+  }
+  CHECK_EQ(ob_engine_health(engine, &health), OB_OK);
+  CHECK_EQ(counted(ALLOCATIONS), 0);
+  CHECK(health.run.count >= before + rounds - 1);
+  test_stop(engine);
+}

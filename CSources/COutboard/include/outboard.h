@@ -51,7 +51,9 @@
  *
  * API log
  *   0.1.0  first version.
- *          Streams: ob_stream_*, ob_emitter_*, OB_EEND.
+ *          Streams: ob_stream_*, ob_emitter_*, OB_EEND. Seeing inside:
+ *          ob_inspect and outboard_inspect.h; ob_engine_opts.inspect.
+ *          ob_request_again, OB_CALL_COPY.
  */
 #ifndef OUTBOARD_H
 #define OUTBOARD_H
@@ -59,6 +61,7 @@
 #include "outboard_call.h"
 #include "outboard_cq.h"
 #include "outboard_engine.h"
+#include "outboard_inspect.h"
 #include "outboard_status.h"
 #include "outboard_stream.h"
 

@@ -26,6 +26,8 @@ typedef void (*ob_start_hook)(ob_engine *engine, ob_start_token *token,
  * successful start only. */
 typedef void (*ob_stop_hook)(ob_engine *engine, void *user);
 
+struct ob_inspect_opts;
+
 enum ob_fork_policy {
   OB_FORK_FAIL = 0,    /* in a fork child every call returns OB_EFORKED */
   OB_FORK_RESTART = 1, /* the child's first call starts a fresh loop */
@@ -55,6 +57,7 @@ typedef struct ob_engine_opts {
   ob_start_hook on_start;      /* may be NULL */
   ob_stop_hook on_stop;        /* may be NULL */
   void *user;                  /* for both hooks */
+  const struct ob_inspect_opts *inspect; /* outboard_inspect.h; NULL: off */
 } ob_engine_opts;
 
 #define OB_ENGINE_OPTS_INIT \
@@ -70,6 +73,7 @@ typedef struct ob_engine_opts {
    1024u,                   \
    UINT64_C(10000000000),   \
    UINT64_C(30000000000),   \
+   NULL,                    \
    NULL,                    \
    NULL,                    \
    NULL}

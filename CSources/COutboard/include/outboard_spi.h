@@ -33,7 +33,8 @@ typedef struct ob_hop {
   ob_engine *engine;
   struct ob__lane *lane;
   int32_t caller_cpu;
-  uint32_t reserved;
+  uint32_t weight; /* of a measured hop, or 0 */
+  uint64_t enqueued;
   const char *name; /* for stop's report, or NULL; as what follows, set first */
   void *owner;
   void (*body)(struct ob_hop *hop);
@@ -65,6 +66,9 @@ typedef struct ob_errand {
   ob_node node; /* private, as what follows */
   ob_engine *engine;
   struct ob__lane *lane;
+  uint64_t enqueued;
+  uint32_t weight;
+  uint32_t reserved;
   const char *name; /* for stop's report, or NULL; as what follows, set first */
   void (*body)(struct ob_errand *errand, int status);
 } ob_errand;

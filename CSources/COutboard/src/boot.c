@@ -1,5 +1,8 @@
 /* The loop thread from its first to its last instruction, and its restart in a
  * fork child. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +25,7 @@ void *ob__loop_thread(void *arg) {
   int self_free;
   ob__thread_name(engine->name);
   ob__loop_enter(engine);
+  engine->loop_tid = gettid();
   ob__store_relaxed(&engine->started_at, ob__now());
   if (report_boot(engine, ob__loop_open(engine)) != 0) {
     ob__loop_enter(NULL);
@@ -30,6 +34,7 @@ void *ob__loop_thread(void *arg) {
   ob__spin_loop(engine);
   ob__loop_run(engine);
   ob__loop_close(engine);
+  ob__inspect_end(engine);
   ob__offload_stop(engine);
   ob__freed_flush(engine); /* after the last callback */
   ob__loop_enter(NULL);
@@ -74,10 +79,11 @@ static void close_inherited(uv_loop_t *uv) {
 
 /* Lets go of what belongs to the parent: no libuv, no write to a descriptor,
  * only close. What was queued is the parent's and is not freed. */
-static void forget_parent(ob_engine *engine) {
+static struct ob__insight *forget_parent(ob_engine *engine) {
   ob_engine_opts opts = engine->opts;
   char name[sizeof engine->name];
   void *swift_context = engine->swift_context;
+  struct ob__insight *insight = engine->insight;
   struct ob__lane *lane;
   uv_loop_t none;
   ob__exit_unregister(engine);
@@ -98,21 +104,24 @@ static void forget_parent(ob_engine *engine) {
   engine->opts.name = engine->name;
   engine->swift_context = swift_context;
   engine->credit_chunk = 1;
+  return insight;
 }
 
 static int restart(ob_engine *engine) {
+  struct ob__insight *insight = forget_parent(engine);
   int rc;
-  forget_parent(engine);
   ob__store_release(&engine->broken, OB__RESTARTING); /* others wait */
   ob__engine_reset(engine);
   ob__store_release(&engine->fork_word, ob__fork_word());
   rc = ob__engine_init_life(engine);
+  engine->insight = insight;
   if (rc == OB_OK) rc = ob__engine_boot(engine);
   if (rc != OB_OK) {
     ob__store_release(&engine->fork_word, 0u);
     return rc;
   }
   ob__exit_register(engine);
+  ob__inspect_restart(engine, insight);
   rc = ob__engine_run_start_hook(engine);
   /* After a hook that failed the next call tries again. */
   if (rc != OB_OK && ob__stop_now(engine, PATIENCE_NS) == OB_OK)

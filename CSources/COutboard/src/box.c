@@ -72,6 +72,8 @@ int ob__box_call(ob_engine *engine, ob__lane *lane, const ob_call_opts *opts,
   uint32_t number = ob__load_relaxed(&box->word), next = next_number(number);
   if (number == 0) return 0;
   fill(box, opts);
+  box->weight = ob__look_due(engine, lane);
+  if (OB_UNLIKELY(box->weight != 0)) box->enqueued = lane->look_time;
   /* Release: the call, to the acquire in ob__box_take. Read-modify-write:
    * against the loop's in ob__box_close. */
   if (!ob__cas_acq_rel(&box->word, &number, next)) return 0;
@@ -101,7 +103,7 @@ ob_node *ob__box_take(ob_engine *engine) {
    * harmless if it is no address. */
   if (!box->copied) {
     ob__prefetch_write(box->input);
-    ob__prefetch_write((char *)box->input + 64);
+    ob__prefetch_write((void *)((uintptr_t)box->input + 64));
   }
   return &engine->box_request.node;
 }
@@ -162,10 +164,13 @@ void ob__box_run(ob_node *node, int status) {
   engine->caller_cpu = box->caller_cpu;
   ob__note_caller(engine, lane);
   unpack(engine, box);
-  if (OB_LIKELY(status == OB_OK))
+  if (OB_UNLIKELY(box->weight != 0)) {
+    ob__look look = {.enqueued = box->enqueued, .weight = box->weight};
+    ob__bare_measured(request, &look);
+  } else if (OB_LIKELY(status == OB_OK)) {
     ob__bare_inline(request);
-  else
-    ob__count(&engine->n_cancelled, 1);
+  }
+  if (OB_UNLIKELY(status != OB_OK)) ob__count(&engine->n_cancelled, 1);
   ob__count(&engine->n_completed, 1);
   engine->box_taken = 0;
   box->status = request->status;

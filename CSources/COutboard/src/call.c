@@ -47,6 +47,14 @@ static int call_inline(ob_engine *engine, const ob_call_opts *opts,
   return request.status;
 }
 
+static inline void measure(ob_request *request, ob__lane *lane) {
+  uint32_t weight = ob__look_due(request->engine, lane);
+  if (OB_LIKELY(weight == 0)) return;
+  request->flags |= OB__FLAG_LOOK;
+  memcpy(ob__bare_time(request), &lane->look_time, sizeof lane->look_time);
+  ob__bare_weight(request) = weight;
+}
+
 static int call_bare(ob_engine *engine, ob__lane *lane,
                      const ob_call_opts *opts, ob_result *out) {
   ob_request request;
@@ -55,6 +63,7 @@ static int call_bare(ob_engine *engine, ob__lane *lane,
   ob__bare_caller(&request) = lane->thread;
   ob__bare_lane(&request) = lane;
   request.caller_cpu = ob__cpu();
+  measure(&request, lane);
   if (OB_UNLIKELY(!ob__lane_idle(lane))) {
     request.flags |= OB__FLAG_BEHIND;
     ob__bare_tail(&request) = (size_t)lane->tail;

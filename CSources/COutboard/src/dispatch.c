@@ -23,6 +23,17 @@ int ob__run_handler(ob_engine *engine, ob_request *request) {
   return answered;
 }
 
+/* The same of a full request, which may be measured. */
+static int run_full(ob_engine *engine, ob_request *request) {
+  int answered;
+  if (OB_LIKELY(!(request->flags & OB__FLAG_LOOK)))
+    return ob__run_handler(engine, request);
+  ob__look_begin(engine, &ob__full_of(request)->look);
+  answered = ob__run_handler(engine, request);
+  ob__look_return(engine, &ob__full_of(request)->look);
+  return answered;
+}
+
 static void must_answer(void) {
   ob__die("an OB_CALL_SYNC handler returned without ob_complete",
           "answer before returning, or call it without OB_CALL_SYNC");
@@ -53,20 +64,24 @@ void ob__bare_run(ob_node *node, int status) {
   ob__thread *caller;
   ob__lane *lane;
   uint32_t old;
+  ob__look look;
   if (OB_UNLIKELY(request->flags & OB__FLAG_BEHIND) &&
       !caught_up(engine, request))
     return;
   caller = ob__bare_caller(request);
   lane = ob__bare_lane(request);
+  look.weight = 0;
+  if (OB_UNLIKELY(request->flags & OB__FLAG_LOOK))
+    look = ob__bare_look(request);
   request->result = ob_result_none();
   engine->caller_cpu = request->caller_cpu;
   ob__note_caller(engine, lane);
-  if (OB_LIKELY(status == OB_OK)) {
-    if (OB_UNLIKELY(!ob__run_handler(engine, request))) must_answer();
-  } else {
-    request->status = status;
-    ob__count(&engine->n_cancelled, 1);
-  }
+  request->status = status;
+  if (OB_UNLIKELY(look.weight != 0))
+    ob__bare_measured(request, &look);
+  else if (OB_LIKELY(status == OB_OK))
+    ob__bare_inline(request);
+  if (OB_UNLIKELY(status != OB_OK)) ob__count(&engine->n_cancelled, 1);
   ob__count(&engine->n_completed, 1);
   if (OB_UNLIKELY(engine->streak >= OB__BOX_AFTER) && engine->box_lane != lane)
     ob__box_open(engine, lane);
@@ -104,12 +119,12 @@ static void running_unlink(ob_request *request) {
   ob__lock_give(&engine->running_lock);
 }
 
-static void count_outcome(ob_engine *engine, int status) {
-  ob__count(&engine->n_completed, 1);
-  if (status == OB_ETIMEDOUT)
-    ob__count(&engine->n_timed_out, 1);
-  else if (status == OB_ECANCELED || status == OB_ESHUTDOWN)
-    ob__count(&engine->n_cancelled, 1);
+static void end_look(const ob_request *request, int status) {
+  const ob__look *look = &((const ob__full *)request)->look;
+  ob_call_record who =
+      ob__who(request->name, (uintptr_t)request->handler, status);
+  ob__look_end(request->engine, look,
+               request->flags & OB_CALL_SYNC ? look->returned : 0, &who);
 }
 
 /* Tells who is to be told on the loop that the request is DONE; once. */
@@ -120,7 +135,8 @@ static void deliver(ob_request *request) {
   if (full->delivered) return;
   full->delivered = 1;
   status = ob__request_status(request, ob__load_acquire(&request->state));
-  count_outcome(request->engine, status);
+  ob__count_outcome(request->engine, status);
+  if (OB_UNLIKELY(request->flags & OB__FLAG_LOOK)) end_look(request, status);
   if (full->cq != NULL) {
     ob__cq_deliver(request);
   } else if (full->done.on_done != NULL) {
@@ -128,23 +144,6 @@ static void deliver(ob_request *request) {
     full->done.on_done(status, &result, full->done_user);
     ob_result_free(&result);
   }
-}
-
-void ob__item_run(ob_engine *engine, const ob__call_item *item, void *input) {
-  ob_request request;
-  ob__bare_init(&request, engine);
-  request.flags = OB_CALL_SYNC;
-  request.handler = item->handler;
-  request.input = input;
-  request.input_size = item->input_size;
-  request.user = item->user;
-  request.name = item->name;
-  request.status = (int)engine->drain_status;
-  if (OB_LIKELY(request.status == OB_OK)) ob__bare_inline(&request);
-  count_outcome(engine, request.status);
-  if (item->on_done != NULL)
-    item->on_done(request.status, &request.result, item->done_user);
-  ob_result_free(&request.result);
 }
 
 /* The handler is through with it, or never had it. */
@@ -247,7 +246,7 @@ static void first_time(ob_request *request, int status) {
       ob__end_early(request,
                     rc == OB_EAGAIN ? OB__END_NOROOM : OB__END_NOTHREAD);
     }
-  } else if (ob__run_handler(engine, request)) {
+  } else if (run_full(engine, request)) {
     finish_inline(request);
   } else if (request->flags & OB_CALL_SYNC) {
     must_answer();
@@ -296,7 +295,7 @@ static int run_at_once(ob_request *request, int status) {
     return 0;
   leave_list(full);
   note_caller(request);
-  if (!ob__run_handler(engine, request)) must_answer();
+  if (!run_full(engine, request)) must_answer();
   finish_inline(request);
   return 1;
 }

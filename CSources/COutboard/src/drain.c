@@ -55,6 +55,7 @@ void ob__note_found(ob_engine *engine, uint64_t count) {
 
 uint32_t ob__drain(ob_engine *engine) {
   uint32_t limit = engine->opts.batch_limit;
+  int watch = ob__watch_on(engine);
   ob_node *node;
 #ifdef OB_BREAK_BATCH
   limit = UINT32_MAX;
@@ -66,6 +67,7 @@ uint32_t ob__drain(ob_engine *engine) {
     if (engine->ready != NULL) __builtin_prefetch(engine->ready);
     engine->budget--;
     ob__exit_check(engine);
+    if (OB_UNLIKELY(watch)) ob__beat(engine);
     node->run(node, (int)engine->drain_status);
     ob__wake_aged(engine);
 #ifdef OB_BREAK_BATCH

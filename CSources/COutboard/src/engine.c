@@ -42,7 +42,7 @@ static int check_engine_opts(const ob_engine_opts *opts) {
       opts->offload_hard_limit < opts->offload_threads)
     return bad("opts.offload_threads must be 1 to offload_hard_limit");
   if (opts->offload_queue == 0) return bad("opts.offload_queue is 0");
-  return OB_OK;
+  return opts->inspect != NULL ? ob__inspect_check(opts->inspect) : OB_OK;
 }
 
 /* --- Memory -----------------------------------------------------------------
@@ -54,6 +54,7 @@ static void copy_opts(ob_engine *engine, const ob_engine_opts *opts) {
   strncpy(engine->name, opts->name != NULL ? opts->name : "outboard",
           sizeof engine->name - 1);
   engine->opts.name = engine->name;
+  engine->opts.inspect = NULL; /* not ours to keep */
   engine->credit_chunk = chunk < 1 ? 1 : chunk > 64 ? 64 : chunk;
 }
 
@@ -110,6 +111,7 @@ void ob__engine_free(ob_engine *engine) {
   ob__exit_unregister(engine);
   ob__shared_forget(engine);
   ob__cycle_forget(engine);
+  ob__inspect_free(engine);
   ob__lanes_retire(engine);
   ob__offload_free(engine);
   /* Not before: a pusher's late wake-up must not reach a stranger's file. */
@@ -286,7 +288,8 @@ static int start(ob_engine **out, const ob_engine_opts *opts) {
     return rc;
   }
   ob__exit_register(engine);
-  rc = ob__engine_run_start_hook(engine);
+  if (opts->inspect != NULL) rc = ob__inspect_set(engine, opts->inspect);
+  if (rc == OB_OK) rc = ob__engine_run_start_hook(engine);
   if (rc == OB_OK) {
     *out = engine;
     return OB_OK;

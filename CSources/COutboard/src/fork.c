@@ -31,6 +31,7 @@ static void in_child(void) {
   ob__cycle_in_child();
   ob__shared_in_child();
   ob__thread_in_child();
+  ob__watch_in_child();
   ob__registry_unlock();
 }
 

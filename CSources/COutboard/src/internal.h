@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "atomic.h"
+#include "inspect.h"
 #include "outboard.h"
 #include "outboard_spi.h"
 #include "outboard_uv.h"
@@ -97,9 +98,12 @@ struct ob_engine {
   uint32_t inside;       /* threads that nothing else keeps it alive for */
   uint64_t own_wakes;    /* any thread: not for a submission */
   uint32_t credit_chunk; /* credits a lane takes at once */
+  uint32_t inspect;      /* inspect.h: what is on; 0: nothing */
   ob_engine_opts opts;   /* as started; name points to name */
   char name[16];
-  void *swift_context; /* set before the engine is shared */
+  struct ob__insight *insight; /* set once, release; or NULL */
+  int32_t loop_tid;            /* loop, before it reports */
+  void *swift_context;         /* set before the engine is shared */
   ob__yield yield;
 
   /* Room (room.c). */
@@ -290,6 +294,8 @@ static inline int ob__counted(struct ob__lane *lane, int rc) {
 
 /* post.c: without ob__enter */
 int ob__post_in(ob_engine *engine, ob_post_fn fn, void *arg, int nowait);
+/* The function that a lane's entry stands for. */
+uintptr_t ob__post_function(ob_post_fn fn, const void *arg);
 
 /* box.c */
 /* Calls through this thread's box; 0: it is closed. */
@@ -396,5 +402,7 @@ void ob__cq_abort(ob_cq *cq);
 
 /* result.c */
 int ob__result_failed(const ob_result *result);
+
+#include "look.h"
 
 #endif

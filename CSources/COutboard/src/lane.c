@@ -13,6 +13,12 @@
 #define SKIP ((ob_post_fn)(uintptr_t)1)          /* the block ends here */
 #define CALL_COPIED ((ob_post_fn)(uintptr_t)2)   /* ob__call_item follows */
 #define CALL_BORROWED ((ob_post_fn)(uintptr_t)3) /* the same */
+#define MEASURED ((ob_post_fn)(uintptr_t)4) /* the next is; a stamp follows */
+
+typedef struct stamp {
+  uint64_t enqueued, weight;
+} stamp;
+#define STAMP_SLOTS (uint32_t)(1 + sizeof(stamp) / sizeof(ob__entry))
 
 void ob__lane_init(ob__lane *lane) {
   /* cache, returned, blocks and spare stay: memory of requests and blocks
@@ -117,12 +123,42 @@ static int publish(ob__lane *lane, uint32_t count) {
   return rc;
 }
 
-int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg) {
-  ob__entry *entry = entries_next(lane, 1);
+static OB__COLD ob__entry *measured_next(ob__lane *lane, uint32_t *count,
+                                         uint32_t weight) {
+  ob__entry *entry;
+  stamp when;
+  *count += STAMP_SLOTS;
+  entry = entries_next(lane, *count);
+  if (entry == NULL) return NULL;
+  when = (stamp){lane->look_time, weight};
+  entry->fn = MEASURED;
+  memcpy(entry + 1, &when, sizeof when);
+  return entry + STAMP_SLOTS;
+}
+
+/* Room for an item behind a stamp, if it is measured; *count grows by that. */
+static inline ob__entry *item_next(ob__lane *lane, uint32_t *count) {
+  uint32_t weight = ob__look_due(lane->engine, lane);
+  return OB_LIKELY(weight == 0) ? entries_next(lane, *count)
+                                : measured_next(lane, count, weight);
+}
+
+static inline int append(ob__lane *lane, ob__entry *entry, uint32_t count,
+                         ob_post_fn fn, void *arg) {
   if (OB_UNLIKELY(entry == NULL)) return OB_ENOMEM;
   entry->fn = fn;
   entry->arg = arg;
-  return publish(lane, 1);
+  return publish(lane, count);
+}
+
+int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg) {
+  return append(lane, entries_next(lane, 1), 1, fn, arg);
+}
+
+int ob__lane_append_post(ob__lane *lane, ob_post_fn fn, void *arg) {
+  uint32_t count = 1;
+  ob__entry *entry = item_next(lane, &count);
+  return append(lane, entry, count, fn, arg);
 }
 
 static uint32_t slots_of(size_t copied) {
@@ -133,7 +169,7 @@ static uint32_t slots_of(size_t copied) {
 int ob__lane_append_call(ob__lane *lane, const ob__call_item *item, void *input,
                          size_t copied) {
   uint32_t count = slots_of(copied);
-  ob__entry *entry = entries_next(lane, count);
+  ob__entry *entry = item_next(lane, &count);
   if (OB_UNLIKELY(entry == NULL)) return OB_ENOMEM;
   entry->fn = copied > 0 ? CALL_COPIED : CALL_BORROWED;
   entry->arg = input;
@@ -182,14 +218,49 @@ static ob__block *block_advance(ob__lane *lane) {
 }
 
 /* A call that travels in the lane. Its block stays until the next entry. */
-static void run_call(ob__lane *lane, const ob__entry *entry) {
+static void run_call(ob__lane *lane, const ob__entry *entry, ob__look *look) {
   ob__call_item item;
   void *input = entry->arg;
   int copied = entry->fn == CALL_COPIED;
   memcpy(&item, entry + 1, sizeof item);
   if (copied) input = (void *)(uintptr_t)(entry + 1 + OB__ITEM_SLOTS);
   lane->head_index += slots_of(copied ? item.input_size : 0) - 1;
-  ob__item_run(lane->engine, &item, input);
+  ob__item_run(lane->engine, &item, input, look);
+}
+
+/* What says that the next item is measured; that item. */
+static OB__COLD const ob__entry *read_stamp(ob__lane *lane,
+                                            const ob__entry *entry,
+                                            ob__look *look) {
+  stamp when;
+  memcpy(&when, entry + 1, sizeof when);
+  *look =
+      (ob__look){.enqueued = when.enqueued, .weight = (uint32_t)when.weight};
+  lane->head_index += STAMP_SLOTS;
+  return entry + STAMP_SLOTS;
+}
+
+/* A post, or a request or hop that knows for itself whether it is measured. */
+static OB__COLD void run_seen(ob_engine *engine, const ob__entry *entry,
+                              ob__look *look) {
+  ob_post_fn fn = entry->fn;
+  void *arg = entry->arg;
+  int status = (int)engine->drain_status;
+  uintptr_t function = ob__post_function(fn, arg);
+  ob_handler outer = engine->current_handler;
+  if (ob__watch_on(engine)) {
+    ob__beat(engine);
+    ob__store_relaxed(&engine->current_handler, (ob_handler)function);
+  }
+  if (look->weight != 0 && status == OB_OK) ob__look_begin(engine, look);
+  fn(arg, status);
+  if (look->weight != 0) {
+    ob_call_record who = ob__who(NULL, function, status);
+    if (status == OB_OK) ob__look_return(engine, look);
+    ob__look_end(engine, look, look->returned, &who);
+    look->weight = 0;
+  }
+  ob__store_relaxed(&engine->current_handler, outer);
 }
 
 /* Runs entries up to tail, or until the budget is spent. */
@@ -197,11 +268,16 @@ static void run_entries(ob__lane *lane, uint64_t tail) {
   ob_engine *engine = lane->engine;
   uint64_t head = lane->head, posts = 0;
   int ended = lane->ended, is_call, is_item;
+  int watch = ob__watch_on(engine);
   const ob__entry *entry;
+  ob__look look;
+  look.weight = 0;
   while (head != tail && engine->budget > 0) {
     entry = &block_advance(lane)->entries[lane->head_index];
     lane->head_index++;
     engine->budget--;
+    if (OB_UNLIKELY(entry->fn == MEASURED))
+      entry = read_stamp(lane, entry, &look);
     is_item = entry->fn == CALL_COPIED || entry->fn == CALL_BORROWED;
     is_call = is_item || entry->fn == ob__request_entry;
     posts += !is_call;
@@ -209,7 +285,9 @@ static void run_entries(ob__lane *lane, uint64_t tail) {
     if (is_call) ob__store_release(&lane->head, head + 1);
     ob__exit_check(engine);
     if (is_item)
-      run_call(lane, entry);
+      run_call(lane, entry, look.weight != 0 ? &look : NULL), look.weight = 0;
+    else if (OB_UNLIKELY(look.weight != 0 || watch))
+      run_seen(engine, entry, &look);
     else
       entry->fn(entry->arg, (int)engine->drain_status);
     ob__wake_aged(engine);

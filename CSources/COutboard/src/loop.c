@@ -68,6 +68,8 @@ static void on_prepare(uv_prepare_t *handle) {
     engine->last_lane = NULL; /* whoever comes first is taken to be alone */
     engine->streak = OB__ALONE;
     ob__count(&engine->n_sleeps, 1);
+    if (OB_UNLIKELY(ob__load_relaxed(&engine->inspect) != 0))
+      ob__inspect_sleep(engine);
   } else {
     uv_stop(&engine->uv); /* makes the poll a look */
   }
@@ -75,7 +77,10 @@ static void on_prepare(uv_prepare_t *handle) {
 
 /* The first thing after epoll_wait and its callbacks. */
 static void on_check(uv_check_t *handle) {
-  ob__queue_awake(handle->data);
+  ob_engine *engine = handle->data;
+  ob__queue_awake(engine);
+  if (OB_UNLIKELY(engine->sleep_allowed && ob__watch_on(engine)))
+    ob__watch_awake(ob__load_acquire(&engine->insight));
 }
 
 /* libuv registers descriptors level-triggered, which costs a read per wake-up.
@@ -201,6 +206,8 @@ static void poll_now(ob_engine *engine) {
   engine->uv_touched = 0;
   engine->poll_items = 0;
   now = ob__now();
+  if (OB_UNLIKELY(ob__load_relaxed(&engine->inspect) != 0))
+    ob__inspect_poll(engine, now);
   /* Aim at POLL_NS between looks: shrink at once, grow slowly. */
   if (now - engine->poll_time > POLL_NS)
     engine->poll_every = engine->poll_every > 1 ? engine->poll_every / 2 : 1;
@@ -229,6 +236,8 @@ static void sleep_once(ob_engine *engine) {
   engine->poll_items = 0;
   engine->poll_time = ob__now();
   engine->poll_left = engine->poll_every;
+  if (OB_UNLIKELY(ob__load_relaxed(&engine->inspect) != 0))
+    ob__inspect_wake(engine);
 }
 
 void ob__loop_run(ob_engine *engine) {

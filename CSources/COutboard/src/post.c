@@ -8,7 +8,7 @@ int ob__post_in(ob_engine *engine, ob_post_fn fn, void *arg, int nowait) {
     return ob__fail(OB_ENOMEM, "ob_post: no memory for this thread's lane");
   rc = ob__room_take(lane, nowait, OB_FOREVER);
   if (OB_LIKELY(rc == OB_OK)) {
-    rc = ob__lane_append(lane, fn, arg);
+    rc = ob__lane_append_post(lane, fn, arg);
     if (OB_UNLIKELY(rc != OB_OK)) ob__refuse(engine, rc);
   }
   return ob__counted(lane, rc);
@@ -33,6 +33,11 @@ int ob_try_post(ob_engine *engine, ob_post_fn fn, void *arg) {
 static void node_entry(void *arg, int status) {
   ob_node *node = arg;
   node->run(node, status);
+}
+
+uintptr_t ob__post_function(ob_post_fn fn, const void *arg) {
+  const ob_node *node = arg;
+  return fn == node_entry ? (uintptr_t)node->run : (uintptr_t)fn;
 }
 
 int ob_post_node(ob_engine *engine, ob_node *node) {

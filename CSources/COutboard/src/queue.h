@@ -37,6 +37,7 @@
 #define OB_QUEUE_H
 
 #include "atomic.h"
+#include "inspect.h"
 #include "outboard.h"
 
 #define OB__EMPTY ((ob_node *)0)
@@ -84,9 +85,10 @@ typedef struct ob__box {
   const char *name;
   void *input;
   uint32_t copied; /* the input is in copy */
-  uint32_t reserved;
+  uint32_t weight; /* of a measured call, or 0 */
   size_t input_size;
   unsigned char copy[8];
+  uint64_t enqueued; /* with weight */
 
   /* Loop to caller. */
   _Alignas(OB_LINE) uint32_t state; /* atomic: number of the call answered, and
@@ -117,7 +119,13 @@ typedef struct ob__lane {
   ob_request *cache;   /* free requests */
   uint32_t cache_size;
   uint64_t n_submitted, n_refused, n_wakes; /* readers relaxed */
-  struct ob__thread *thread;                /* NULL once it has ended */
+  uint32_t look_word;     /* engine->inspect when look_left was set */
+  uint32_t look_left;     /* calls until one is measured */
+  uint32_t look_every;    /* what that one will stand for */
+  uint32_t look_exponent; /* how seldom, by this lane alone */
+  uint32_t look_random;
+  uint64_t look_time;        /* when the last was handed in */
+  struct ob__thread *thread; /* NULL once it has ended */
   struct ob__lane *next_of_thread;
   struct ob__lane *next_of_engine; /* registry lock; also the free pool */
   ob_engine *engine;               /* NULL once it has ended */
@@ -169,6 +177,8 @@ void ob__lane_init(ob__lane *lane);
 /* Appends an entry and schedules the lane: OB_OK, OB_ENOMEM, OB_ESHUTDOWN,
  * OB_EBROKEN. */
 int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg);
+/* The same for a post, which may be measured. */
+int ob__lane_append_post(ob__lane *lane, ob_post_fn fn, void *arg);
 /* The same for a submission; input is copied, or borrowed if copied is 0. */
 int ob__lane_append_call(ob__lane *lane, const ob__call_item *item, void *input,
                          size_t copied);

@@ -44,6 +44,7 @@
 
 #include <stddef.h>
 
+#include "inspect.h"
 #include "outboard.h"
 #include "outboard_spi.h"
 #include "prim.h"
@@ -78,6 +79,7 @@ enum {
 #define OB__FLAG_LISTED (1u << 19) /* counted in its lane's listed */
 #define OB__FLAG_ALONE (1u << 21)  /* no ticket: the loop's alone */
 #define OB__FLAG_STREAM (1u << 22) /* a stream's face: DONE comes and goes */
+#define OB__FLAG_LOOK (1u << 23)   /* it is measured */
 
 typedef struct ob__waiter {
   struct ob__waiter *next, *prev;
@@ -107,6 +109,9 @@ struct ob_request {
 #define ob__bare_caller(request) ((request)->result.u.ref.user)
 #define ob__bare_lane(request) ((request)->result.u.ref.data)
 #define ob__bare_tail(request) ((request)->result.size)
+/* And, with OB__FLAG_LOOK, when it was handed in and for how many it stands. */
+#define ob__bare_time(request) (&(request)->result.u.bytes[24])
+#define ob__bare_weight(request) ((request)->result.kind)
 
 /* A caller's stack pays for this: two lines. The slot is aligned as malloc
  * aligns, for inputs. */
@@ -133,6 +138,8 @@ typedef struct ob__full {
   void *done_user;
   ob_cq *cq;
 
+  ob__look look; /* with OB__FLAG_LOOK */
+
   /* What few need; what is not said to be so is left from the last use. */
   ob_timer timer;           /* loop: expiry of a submission; idle when free */
   ob_cancel_hook on_cancel; /* handler's side, before HOOKED */
@@ -151,6 +158,8 @@ struct ob_ticket {
 };
 
 void ob__bare_run(ob_node *node, int status);
+/* As it was handed in, before the slot is the handler's. */
+OB__COLD ob__look ob__bare_look(const ob_request *request);
 
 static inline ob__full *ob__full_of(ob_request *request) {
   return (ob__full *)request;
@@ -196,8 +205,12 @@ void ob__request_entry(void *request, int status);
 void ob__running_link(ob_request *request);
 /* Runs a bare request's handler inline on the loop. */
 void ob__bare_inline(ob_request *request);
-/* Runs a submission that travelled in a lane. */
+/* The same, measured; status is what it is drained with. */
+OB__COLD void ob__bare_measured(ob_request *request, ob__look *look);
+/* item.c */
+void ob__count_outcome(ob_engine *engine, int status);
+/* Runs a submission that travelled in a lane; look is NULL or measures it. */
 void ob__item_run(ob_engine *engine, const struct ob__call_item *item,
-                  void *input);
+                  void *input, ob__look *look);
 
 #endif

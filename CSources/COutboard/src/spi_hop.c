@@ -31,6 +31,19 @@ static void end(ob_hop *hop) {
   if (!(old & WATCHED)) hop->resume(hop);
 }
 
+static void run_body(ob_engine *engine, ob_hop *hop);
+
+static void run_measured(ob_engine *engine, ob_hop *hop, int status) {
+  ob__look look = {.enqueued = hop->enqueued, .weight = hop->weight};
+  ob_call_record who = ob__who(hop->name, 0, status);
+  if (status == OB_OK) {
+    ob__look_begin(engine, &look);
+    run_body(engine, hop);
+    ob__look_return(engine, &look);
+  }
+  ob__look_end(engine, &look, look.returned, &who);
+}
+
 static void run_body(ob_engine *engine, ob_hop *hop) {
   const char *outer_name = engine->current_name;
   ob_handler outer_handler = engine->current_handler;
@@ -57,7 +70,10 @@ static void hop_run(ob_node *node, int status) {
   if (!(old & DONE)) {
     engine->caller_cpu = hop->caller_cpu;
     hop->status = status;
-    if (status == OB_OK) run_body(engine, hop);
+    if (OB_UNLIKELY(hop->weight != 0))
+      run_measured(engine, hop, status);
+    else if (status == OB_OK)
+      run_body(engine, hop);
   }
   /* An entry of a lane is counted there, as a post. */
   if (lane != NULL) ob__count(&engine->n_completed, 1);
@@ -104,6 +120,8 @@ int ob_spi_hop_submit(ob_engine *engine, ob_hop *hop) {
     return ob__fail(OB_ECANCELED, "cancelled before it was submitted");
   hop->engine = engine;
   hop->caller_cpu = ob__cpu();
+  hop->weight = ob__look_due(engine, lane);
+  if (OB_UNLIKELY(hop->weight != 0)) hop->enqueued = lane->look_time;
   rc = ob__room_take(lane, 1, OB_FOREVER);
   if (rc == OB_OK) rc = push(lane, &hop->node, &hop->lane, hop_entry);
   return ob__counted(lane, rc);
@@ -112,7 +130,7 @@ int ob_spi_hop_submit(ob_engine *engine, ob_hop *hop) {
 int ob_spi_hop_watch(ob_engine *engine, ob_hop *hop) {
   ob__watch watch = {&hop->state, DONE, DONE};
   int found = ob__spin_awaiter(engine, watch);
-#ifdef OB_BREAK_WATCH /* a look and a store, as two steps */
+#ifdef OB_BREAK_HOP /* a look and a store, as two steps */
   uint32_t seen = ob__load_acquire(&hop->state);
   for (int i = 0; i < 100; i++) ob__pause(); /* a window, made wider */
   ob__store_release(&hop->state, seen & ~WATCHED);
@@ -150,10 +168,18 @@ static void errand_run(ob_node *node, int status) {
   const char *outer_name = engine->current_name;
   ob_handler outer_handler = engine->current_handler;
   if (lane != NULL) ob__store_release(&lane->unlisted, lane->unlisted + 1);
+  ob__look look = {.enqueued = errand->enqueued, .weight = errand->weight};
+  ob_call_record who = {0};
+  if (OB_UNLIKELY(look.weight != 0)) who = ob__who(errand->name, 0, status);
   ob__store_relaxed(&engine->current_name, errand->name);
   ob__store_relaxed(&engine->current_handler, swift_body);
+  if (OB_UNLIKELY(look.weight != 0)) ob__look_begin(engine, &look);
   errand->body(errand, status);
   ob__exit_check(engine);
+  if (OB_UNLIKELY(look.weight != 0)) {
+    ob__look_return(engine, &look);
+    ob__look_end(engine, &look, look.returned, &who);
+  }
   if (lane != NULL) {
     ob__count(&engine->n_completed, 1);
     if (status != OB_OK) ob__count(&engine->n_cancelled, 1);
@@ -175,6 +201,8 @@ int ob_spi_post(ob_engine *engine, ob_errand *errand, int nowait) {
     return ob__fail(OB_ENOMEM, "no memory for this thread's lane");
   errand->node.run = errand_run;
   errand->engine = engine;
+  errand->weight = ob__look_due(engine, lane);
+  if (OB_UNLIKELY(errand->weight != 0)) errand->enqueued = lane->look_time;
   rc = ob__room_take(lane, nowait, OB_FOREVER);
   if (rc == OB_OK) rc = push(lane, &errand->node, &errand->lane, errand_entry);
   return ob__counted(lane, rc);

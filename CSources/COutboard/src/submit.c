@@ -37,6 +37,14 @@ static int own_input(ob_request *request, const ob_call_opts *opts,
   return OB_OK;
 }
 
+static inline void measure(ob_request *request, ob__lane *lane) {
+  uint32_t weight = ob__look_due(lane->engine, lane);
+  if (OB_LIKELY(weight == 0)) return;
+  request->flags |= OB__FLAG_LOOK;
+  ob__full_of(request)->look =
+      (ob__look){.enqueued = lane->look_time, .weight = weight};
+}
+
 static int make_full(ob_request **out, ob__lane *lane, const ob_call_opts *opts,
                      uint32_t flags) {
   ob_request *request = ob__request_new(lane);
@@ -57,6 +65,7 @@ static int make_full(ob_request **out, ob__lane *lane, const ob_call_opts *opts,
   full->done_user = opts->done_user;
   full->done.on_done = opts->on_done;
   full->cq = opts->cq;
+  measure(request, lane);
   rc = own_input(request, opts, flags);
   if (rc != OB_OK) {
     ob__request_unref(request);
