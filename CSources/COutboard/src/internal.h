@@ -297,37 +297,6 @@ int ob__post_in(ob_engine *engine, ob_post_fn fn, void *arg, int nowait);
 /* The function that a lane's entry stands for. */
 uintptr_t ob__post_function(ob_post_fn fn, const void *arg);
 
-/* box.c */
-/* Calls through this thread's box; 0: it is closed. */
-int ob__box_call(ob_engine *engine, struct ob__lane *lane,
-                 const ob_call_opts *opts, ob_result *out, int *status);
-int ob__box_full(const ob_engine *engine);
-/* The call in the box, once, or NULL. */
-ob_node *ob__box_take(ob_engine *engine);
-void ob__box_run(ob_node *node, int status);
-/* Opens the box of a thread that is blocked in a call. */
-void ob__box_open(ob_engine *engine, struct ob__lane *lane);
-/* 0: there is a call in it. */
-int ob__box_close(ob_engine *engine);
-
-/* How many calls in a row say that their caller is alone, and that a box pays.
- */
-#define OB__ALONE 4u
-#define OB__BOX_AFTER 16u
-static inline int ob__alone(const ob_engine *engine) {
-  return engine->streak >= OB__ALONE;
-}
-/* A blocking call from there is about to run. */
-static inline void ob__note_caller(ob_engine *engine,
-                                   const struct ob__lane *lane) {
-  if (OB_LIKELY(engine->last_lane == lane)) {
-    engine->streak += engine->streak < OB__BOX_AFTER;
-  } else {
-    if (engine->last_lane != NULL) engine->streak = 0;
-    engine->last_lane = lane;
-  }
-}
-
 /* stop.c */
 /* Begins a cancelling stop and waits for it. */
 int ob__stop_now(ob_engine *engine, uint64_t patience_ns);
@@ -404,5 +373,7 @@ void ob__cq_abort(ob_cq *cq);
 int ob__result_failed(const ob_result *result);
 
 #include "look.h"
+
+#include "box.h"
 
 #endif
