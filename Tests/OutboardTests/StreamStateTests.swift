@@ -59,7 +59,7 @@ struct StreamStateTests {
   /// Every waiter comes back exactly once: refused, resumed, or taken out.
   @Test("Random steps", arguments: [1, 2, 3] as [UInt64])
   func random(seed: UInt64) {
-    var generator = SplitMix(state: seed)
+    var generator = SeededGenerator(seed, for: "stream states")
     var state = SignalState<UInt64>()
     var waiting: Set<UInt64> = []
     var seen: UInt64 = 0
@@ -81,18 +81,5 @@ struct StreamStateTests {
         seen = state.generation
       }
     }
-  }
-}
-
-/// splitmix64
-private struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var word = state
-    word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-    return word ^ (word >> 31)
   }
 }

@@ -49,7 +49,7 @@ struct ChildStateTests {
   @Test("Any history: reaped or handed over exactly once, never signalled after")
   func histories() {
     for seed in UInt64(1)...300 {
-      var random = SplitMix(seed: seed)
+      var random = SeededGenerator(seed)
       var state = ChildState(leadsGroup: random.next() % 2 == 0)
       var (gone, graces) = (0, 0)
       for _ in 0..<20 {

@@ -34,7 +34,7 @@ struct PeriodicTests {
   @Test("Any lateness: numbers rise, what is skipped is all accounted for, no tick is early")
   func histories() {
     for seed in UInt64(1)...100 {
-      var random = SplitMix(seed: seed)
+      var random = SeededGenerator(seed)
       let interval = random.next() % 1_000 + 1
       var schedule = PeriodicSchedule(first: 10_000, interval: interval)
       var (now, expected) = (UInt64(10_000), 0)

@@ -57,7 +57,7 @@ struct WaitTableTests {
   @Test("Any history: each waiter ends once, and the system knows of each that waits")
   func histories() {
     for seed in UInt64(1)...200 {
-      var random = SplitMix(seed: seed)
+      var random = SeededGenerator(seed)
       var table = Table()
       var system: [Int32: (tag: UInt32, interest: UInt32)] = [:]
       var waiting: [Int: (fd: Int32, direction: IODirection)] = [:]
@@ -121,20 +121,5 @@ struct WaitTableTests {
       }
       #expect(table.drain().sorted() == waiting.keys.sorted(), "seed \(seed)")
     }
-  }
-}
-
-/// SplitMix64 (Steele, Lea and Flood, 2014): a generator that a seed tells all about.
-struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
   }
 }

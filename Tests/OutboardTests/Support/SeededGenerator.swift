@@ -2,10 +2,12 @@
 struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64
 
-  /// Prints the seed, so that a failure can be repeated.
-  init(_ seed: UInt64, for what: String) {
+  /// - Parameters:
+  ///   - seed: To be named by whatever fails.
+  ///   - what: Prints the seed under this name; nil where failures name it.
+  init(_ seed: UInt64, for what: String? = nil) {
     state = seed
-    print("\(what): seed \(seed)")
+    if let what { print("\(what): seed \(seed)") }
   }
 
   mutating func next() -> UInt64 {
