@@ -255,3 +255,38 @@ TEST(misuse_is_refused) {
   ob_ticket_release(ticket);
   test_stop(engine);
 }
+
+/* --- The example of the article on task management --- */
+
+static int fails_left = 3;
+
+static int try_it(const void *input) {
+  CHECK_EQ(*(const int *)input, 7);
+  return fails_left-- <= 0;
+}
+
+static ob_result answer(void) {
+  return ob_result_copy("done", 5);
+}
+
+static void fetch(ob_request *request, void *input, size_t size, void *user) {
+  uint32_t attempt = ob_request_attempt(request); /* 1, 2, ... */
+  (void)size, (void)user;
+  if (!try_it(input) && attempt < 5 &&
+      ob_request_again(request, attempt * UINT64_C(1000000)) == OB_OK)
+    return;
+  ob_complete(request, OB_OK, answer());
+}
+
+TEST(the_example) {
+  ob_engine *engine = test_engine(NULL);
+  ob_call_opts opts = test_call(fetch, NULL);
+  ob_result result;
+  int input = 7;
+  opts.input = &input;
+  opts.input_size = sizeof input;
+  CHECK_EQ(ob_call(engine, &opts, &result), OB_OK);
+  CHECK(strcmp(ob_result_data(&result), "done") == 0);
+  CHECK_EQ(fails_left, -1);
+  test_stop(engine);
+}

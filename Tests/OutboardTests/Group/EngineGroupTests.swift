@@ -235,4 +235,14 @@ struct EngineGroupTests {
     #expect(kind == "stopInProgress")
     try await group.shutdown()
   }
+
+  @Test("The example of the article on task management")
+  func example() async throws {
+    let posted = Counter()
+    let group = try EngineGroup(count: 4, placement: .leastLoaded)
+    let answer = try await group.call { 42 }
+    try group.post(key: "account 7") { posted.add() }  // one engine for a key: in order
+    try await group.shutdown(mode: .drain)
+    #expect(answer == 42 && posted.value == 1)
+  }
 }
