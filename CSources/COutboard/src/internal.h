@@ -37,6 +37,8 @@ typedef struct ob__thread {
 
 /* This thread's record; NULL when out of memory. */
 ob__thread *ob__thread_self(void);
+/* The same, if it has one: allocates nothing. */
+ob__thread *ob__thread_known(void);
 /* The engine whose loop this thread runs, or NULL. */
 ob_engine *ob__loop_self(void);
 void ob__loop_enter(ob_engine *engine);

@@ -79,8 +79,8 @@ static void request_free(ob_request *request) {
   /* Only this thread could make the lane its own: a racing change cannot turn
    * the answer into yes. */
   ob__thread *owner = ob__load_relaxed(&lane->thread);
-  /* NULL owns nothing: ob__thread_self is NULL, too, when memory is short. */
-  if (owner != NULL && owner == ob__thread_self()) {
+  /* NULL owns nothing: this thread may have no record yet. */
+  if (owner != NULL && owner == ob__thread_known()) {
     if (lane->cache_size < CACHE_LIMIT) {
       lane->cache_size++;
       request->node.next = (ob_node *)lane->cache;

@@ -121,6 +121,10 @@ static ob__thread *thread_take(void) {
   return self;
 }
 
+ob__thread *ob__thread_known(void) {
+  return tls_self;
+}
+
 ob__thread *ob__thread_self(void) {
   ob__thread *self = tls_self;
   if (OB_LIKELY(self != NULL)) return self;
