@@ -264,6 +264,9 @@ static void run_entries(ob__lane *lane, uint64_t tail) {
   const ob__entry *entry;
   ob__look look;
   look.weight = 0;
+#ifdef OB_BREAK_BEAT /* counts what the drain takes, not what a lane holds */
+  beat = NULL;
+#endif
   while (head != tail && engine->budget > 0) {
     entry = &block_advance(lane)->entries[lane->head_index];
     lane->head_index++;

@@ -19,9 +19,6 @@ static inline int ob__watch_on(const ob_engine *engine) {
 /* What counts what begins on a loop that is watched, or NULL. Loop thread. */
 static inline uint32_t *ob__beat_of(ob_engine *engine) {
   if (OB_LIKELY(!ob__watch_on(engine))) return NULL;
-#ifdef OB_BREAK_BEAT /* counts what the drain takes, not what a lane holds */
-  return NULL;
-#endif
   return &ob__load_acquire(&engine->insight)->watched.beat;
 }
 
