@@ -111,6 +111,37 @@ TEST(a_busy_loop_is_no_stall) {
   test_stop(engine);
 }
 
+static void post_busy(void *arg, int status) {
+  uint64_t until = test_now() + 10 * MS;
+  (void)arg;
+  (void)status;
+  while (test_now() < until) continue;
+}
+
+static void handle_busy(ob_request *request, void *input, size_t size,
+                        void *user) {
+  (void)input, (void)size;
+  post_busy(user, OB_OK);
+  ob_complete(request, OB_OK, ob_result_none());
+}
+
+/* One batch, which takes longer than a stall may. */
+TEST(a_row_of_entries_of_one_lane_is_no_stall) {
+  ob_engine *engine = watched(600 * MS);
+  ob_call_opts opts = test_call(handle_busy, NULL);
+  test_blocker blocker;
+  int i;
+  opts.flags = OB_CALL_SYNC;
+  test_block_loop(engine, &blocker);
+  for (i = 0; i < 80; i++) {
+    CHECK_EQ(ob_post(engine, post_busy, NULL), OB_OK);
+    CHECK_EQ(ob_submit(NULL, engine, &opts), OB_OK);
+  }
+  test_unblock_loop(&blocker);
+  test_stop(engine);
+  CHECK_EQ(found, 0);
+}
+
 /* Asleep before it is watched, or after: no stall, and nobody wakes. */
 TEST(nobody_wakes_while_the_loops_sleep) {
   ob_engine *a = watched(4 * MS), *b = watched(4 * MS);

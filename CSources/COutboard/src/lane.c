@@ -240,27 +240,18 @@ static OB__COLD const ob__entry *read_stamp(ob__lane *lane,
   return entry + STAMP_SLOTS;
 }
 
-/* A post, or a request or hop that knows for itself whether it is measured. */
-static OB__COLD void run_seen(ob_engine *engine, const ob__entry *entry,
-                              ob__look *look) {
+static OB__COLD void run_measured(ob_engine *engine, const ob__entry *entry,
+                                  ob__look *look) {
   ob_post_fn fn = entry->fn;
   void *arg = entry->arg;
   int status = (int)engine->drain_status;
-  uintptr_t function = ob__post_function(fn, arg);
-  ob_handler outer = engine->current_handler;
-  if (ob__watch_on(engine)) {
-    ob__beat(engine);
-    ob__store_relaxed(&engine->current_handler, (ob_handler)function);
-  }
-  if (look->weight != 0 && status == OB_OK) ob__look_begin(engine, look);
+  /* Before it runs: a node may be gone after. */
+  ob_call_record who = ob__who(NULL, ob__post_function(fn, arg), status);
+  if (status == OB_OK) ob__look_begin(engine, look);
   fn(arg, status);
-  if (look->weight != 0) {
-    ob_call_record who = ob__who(NULL, function, status);
-    if (status == OB_OK) ob__look_return(engine, look);
-    ob__look_end(engine, look, look->returned, &who);
-    look->weight = 0;
-  }
-  ob__store_relaxed(&engine->current_handler, outer);
+  if (status == OB_OK) ob__look_return(engine, look);
+  ob__look_end(engine, look, look->returned, &who);
+  look->weight = 0;
 }
 
 /* Runs entries up to tail, or until the budget is spent. */
@@ -268,10 +259,14 @@ static void run_entries(ob__lane *lane, uint64_t tail) {
   ob_engine *engine = lane->engine;
   uint64_t head = lane->head, posts = 0;
   int ended = lane->ended, is_call, is_item;
-  int watch = ob__watch_on(engine);
+  uint32_t *beat = ob__beat_of(engine); /* watched; else NULL */
+  ob_handler outer = engine->current_handler;
   const ob__entry *entry;
   ob__look look;
   look.weight = 0;
+#ifdef OB_BREAK_BEAT /* counts what the drain takes, not what a lane holds */
+  beat = NULL;
+#endif
   while (head != tail && engine->budget > 0) {
     entry = &block_advance(lane)->entries[lane->head_index];
     lane->head_index++;
@@ -284,16 +279,24 @@ static void run_entries(ob__lane *lane, uint64_t tail) {
     /* A call may run long: from here on it is not queued any more. */
     if (is_call) ob__store_release(&lane->head, head + 1);
     ob__exit_check(engine);
+    if (OB_UNLIKELY(beat != NULL)) {
+      ob__count(beat, 1);
+      if (!is_call)
+        ob__store_relaxed(&engine->current_handler,
+                          (ob_handler)(uintptr_t)entry->fn);
+    }
     if (is_item)
       run_call(lane, entry, look.weight != 0 ? &look : NULL), look.weight = 0;
-    else if (OB_UNLIKELY(look.weight != 0 || watch))
-      run_seen(engine, entry, &look);
+    else if (OB_UNLIKELY(look.weight != 0))
+      run_measured(engine, entry, &look);
     else
       entry->fn(entry->arg, (int)engine->drain_status);
     ob__wake_aged(engine);
     head++;
     if ((head & 63) == 0) ob__store_release(&lane->head, head);
   }
+  if (OB_UNLIKELY(beat != NULL))
+    ob__store_relaxed(&engine->current_handler, outer);
   /* Release: room for the producer, and what the entries did. */
   ob__store_release(&lane->head, head);
   posts -= (uint64_t)(lane->ended - ended); /* the last was nobody's post */

@@ -1,12 +1,13 @@
 /* Measuring a call, and the loop's lag.
  *
- * A measured call costs some 150 ns: three looks at the clock, two histograms,
- * one record. So calls are measured one by one as long as they come slower than
- * NEAR_NS, and at one of 2, 4, 8... when faster. Each lane sees to that itself,
- * since it may fill the queue before the loop has run anything; the loop, where
- * all lanes meet, raises a floor for all. A loop that goes to sleep tells the
- * lanes by a new epoch to come down again. The distance varies at random around
- * its mean, for a fixed one would see but one kind of calls that alternate. */
+ * A measured call costs some 400 ns: three looks at the clock, two histograms,
+ * one record, all in lines that have gone cold. So calls are measured one by
+ * one as long as they come slower than NEAR_NS, and at one of 2, 4, 8... when
+ * faster. Each lane sees to that itself, since it may fill the queue before the
+ * loop has run anything; the loop, where all lanes meet, raises a floor for
+ * all. A loop that goes to sleep tells the lanes by a new epoch to come down
+ * again. The distance varies at random around its mean, for a fixed one would
+ * see but one kind of calls that alternate. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
@@ -14,8 +15,8 @@
 
 #include "internal.h"
 
-#define NEAR_NS 8192u
-#define FAR_NS 32768u
+#define NEAR_NS 32768u
+#define FAR_NS 131072u
 #define WINDOW 16u /* looks of the loop */
 #define EXPONENT_MOST 12u
 

@@ -16,6 +16,12 @@ static inline int ob__watch_on(const ob_engine *engine) {
   return OB_UNLIKELY(ob__load_relaxed(&engine->inspect) & OB_INSPECT_WATCH);
 }
 
+/* What counts what begins on a loop that is watched, or NULL. Loop thread. */
+static inline uint32_t *ob__beat_of(ob_engine *engine) {
+  if (OB_LIKELY(!ob__watch_on(engine))) return NULL;
+  return &ob__load_acquire(&engine->insight)->watched.beat;
+}
+
 /* Something begins or ends on the loop. Under ob__watch_on. */
 static inline void ob__beat(ob_engine *engine) {
   ob__insight *insight = ob__load_acquire(&engine->insight);

@@ -32,6 +32,10 @@ int ob_try_post(ob_engine *engine, ob_post_fn fn, void *arg) {
 
 static void node_entry(void *arg, int status) {
   ob_node *node = arg;
+  ob_engine *engine = ob__loop_self();
+  if (engine != NULL && ob__watch_on(engine)) /* lane.c has named this */
+    ob__store_relaxed(&engine->current_handler,
+                      (ob_handler)(uintptr_t)node->run);
   node->run(node, status);
 }
 
