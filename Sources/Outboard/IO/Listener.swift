@@ -11,6 +11,7 @@ public final class Listener: Sendable {
   private let descriptor: OwnedDescriptor
   /// Of a Unix-domain socket, the file that was made.
   private let file: SocketFile?
+  private let fileIsGone = Atomic<Bool>(false)
 
   init(_ descriptor: OwnedDescriptor, _ address: SocketAddress, _ file: SocketFile?) {
     self.descriptor = descriptor
@@ -22,10 +23,15 @@ public final class Listener: Sendable {
   /// socket, if it is still the one that was made. Any thread; again is fine.
   public func close() {
     descriptor.close()
-    file?.remove()
+    removeFile()
   }
 
-  deinit { file?.remove() }
+  deinit { removeFile() }
+
+  /// Once: a file made later may have the same number in the file system.
+  private func removeFile() {
+    if !fileIsGone.exchange(true, ordering: .relaxed) { file?.remove() }
+  }
 
   /// Takes the next connection. One task at a time.
   ///
