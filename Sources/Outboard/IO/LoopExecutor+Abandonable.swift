@@ -17,7 +17,8 @@ extension LoopExecutor {
     if Task.isCancelled { throw .cancelled }
     if deadline.remaining == .zero { throw .timedOut(nil) }
     let wait = AbandonableWait<R>(self, deadline, dropped)
-    let work = Task {
+    // On the loop: the global pool has no threads in a fork child.
+    let work = Task(executorPreference: self) {
       do throws(EngineError) {
         wait.finish(.success(try await self.offloaded(name: name, body)))
       } catch {
