@@ -214,14 +214,16 @@ struct MemoTests {
     configuration.offload.threads = 1
     configuration.offload.hardLimit = 1
     let engine = try Engine(configuration)
-    let (runs, holding) = (Counter(), Gate())
+    let (runs, held, holding) = (Counter(), Counter(), Gate())
     let memo = Memo { runs.add() }
     let pool = Task {
       try await engine.offload {
+        held.add()
         holding.pass()
         return try memo.valueAndWait()
       }
     }
+    #expect(await eventually { held.value == 1 })  // the pool's one thread is taken
     let waiter = Task { try await memo.value(on: engine) }
     #expect(await eventually { memo.waiting == 1 && (try? engine.statistics().inFlight) == 2 })
     holding.open()
