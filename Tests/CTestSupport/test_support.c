@@ -154,6 +154,15 @@ int test_thread_sanitizer(void) {
   return 0;
 }
 
+int test_address_sanitizer(void) {
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+  return 1;
+#endif
+#endif
+  return 0;
+}
+
 int test_fork(void) {
   int child = fork();
   sigset_t timer;

@@ -235,10 +235,8 @@ static void lane_retire_locked(ob__lane *lane) {
 }
 
 void ob__lane_retire(ob__lane *lane) {
-#ifndef OB_BREAK_BOX_RETIRE
   /* Nobody can call through it any more, so this succeeds. */
   if (lane->engine->box_lane == lane) ob__box_close(lane->engine);
-#endif
   ob__registry_lock();
   /* The ending thread appends and schedules under the lock: seen again here, a
    * lane that it has queued is not given away; its next run comes back. */

@@ -26,6 +26,10 @@ int test_thread_count(const char *prefix);
  * starts one. */
 int test_thread_sanitizer(void);
 
+/* The same of AddressSanitizer, whose allocator may stay locked in a forked
+ * child. */
+int test_address_sanitizer(void);
+
 /* fork, which Swift does not import. 0 in the child, which a timer kills after
  * 20 s. */
 int test_fork(void);

@@ -14,7 +14,8 @@ struct AloneTests {
 
   @Test(
     "In a forked child the parent's streams and listeners are refused, and can be let go",
-    .enabled(if: test_thread_sanitizer() == 0 && loopNeedsNoPool))
+    .enabled(
+      if: test_thread_sanitizer() == 0 && test_address_sanitizer() == 0 && loopNeedsNoPool))
   func streams() async throws {
     let code = try await HostThread.run { unsafe test_run_beside("ForkProbe", "streams") }
     #expect(code == 0)
