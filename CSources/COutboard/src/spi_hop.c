@@ -31,28 +31,36 @@ static void end(ob_hop *hop) {
   if (!(old & WATCHED)) hop->resume(hop);
 }
 
-static void run_body(ob_engine *engine, ob_hop *hop);
+/* A hop or an errand, as the loop is to see it: for stop's report, and perhaps
+ * measured. */
+typedef struct body {
+  const char *name;
+  uint64_t enqueued;
+  uint32_t weight; /* 0: not measured */
+  void (*run)(ob_node *node, int status);
+} body;
 
-static void run_measured(ob_engine *engine, ob_hop *hop, int status) {
-  ob__look look = {.enqueued = hop->enqueued, .weight = hop->weight};
-  ob_call_record who = ob__who(hop->name, 0, status);
-  if (status == OB_OK) {
-    ob__look_begin(engine, &look);
-    run_body(engine, hop);
-    ob__look_return(engine, &look);
-  }
-  ob__look_end(engine, &look, look.returned, &who);
-}
-
-static void run_body(ob_engine *engine, ob_hop *hop) {
+static void run_body(ob_engine *engine, body what, ob_node *node, int status) {
   const char *outer_name = engine->current_name;
   ob_handler outer_handler = engine->current_handler;
-  ob__store_relaxed(&engine->current_name, hop->name);
+  ob__look look = {.enqueued = what.enqueued, .weight = what.weight};
+  ob_call_record who = {0};
+  int measured = OB_UNLIKELY(what.weight != 0);
+  if (measured) who = ob__who(what.name, 0, status);
+  ob__store_relaxed(&engine->current_name, what.name);
   ob__store_relaxed(&engine->current_handler, swift_body);
-  hop->body(hop);
+  if (measured && status == OB_OK) ob__look_begin(engine, &look);
+  what.run(node, status);
   ob__exit_check(engine);
+  if (measured && status == OB_OK) ob__look_return(engine, &look);
+  if (measured) ob__look_end(engine, &look, look.returned, &who);
   ob__store_relaxed(&engine->current_name, outer_name);
   ob__store_relaxed(&engine->current_handler, outer_handler);
+}
+
+static void hop_body(ob_node *node, int status) {
+  ob_hop *hop = (ob_hop *)node;
+  if (status == OB_OK) hop->body(hop);
 }
 
 /* Loop thread. Whoever cancelled has resumed the awaiter; the hop itself stays
@@ -70,10 +78,8 @@ static void hop_run(ob_node *node, int status) {
   if (!(old & DONE)) {
     engine->caller_cpu = hop->caller_cpu;
     hop->status = status;
-    if (OB_UNLIKELY(hop->weight != 0))
-      run_measured(engine, hop, status);
-    else if (status == OB_OK)
-      run_body(engine, hop);
+    run_body(engine, (body){hop->name, hop->enqueued, hop->weight, hop_body},
+             node, status);
   }
   /* An entry of a lane is counted there, as a post. */
   if (lane != NULL) ob__count(&engine->n_completed, 1);
@@ -161,31 +167,23 @@ int ob_spi_hop_cancelled(const ob_hop *hop) {
 /* --- Errands ----------------------------------------------------------------
  */
 
+static void errand_body(ob_node *node, int status) {
+  ob_errand *errand = (ob_errand *)node;
+  errand->body(errand, status);
+}
+
 static void errand_run(ob_node *node, int status) {
   ob_errand *errand = (ob_errand *)node;
   ob_engine *engine = errand->engine;
   ob__lane *lane = errand->lane;
-  const char *outer_name = engine->current_name;
-  ob_handler outer_handler = engine->current_handler;
   if (lane != NULL) ob__store_release(&lane->unlisted, lane->unlisted + 1);
-  ob__look look = {.enqueued = errand->enqueued, .weight = errand->weight};
-  ob_call_record who = {0};
-  if (OB_UNLIKELY(look.weight != 0)) who = ob__who(errand->name, 0, status);
-  ob__store_relaxed(&engine->current_name, errand->name);
-  ob__store_relaxed(&engine->current_handler, swift_body);
-  if (OB_UNLIKELY(look.weight != 0)) ob__look_begin(engine, &look);
-  errand->body(errand, status);
-  ob__exit_check(engine);
-  if (OB_UNLIKELY(look.weight != 0)) {
-    ob__look_return(engine, &look);
-    ob__look_end(engine, &look, look.returned, &who);
-  }
+  run_body(engine,
+           (body){errand->name, errand->enqueued, errand->weight, errand_body},
+           node, status);
   if (lane != NULL) {
     ob__count(&engine->n_completed, 1);
     if (status != OB_OK) ob__count(&engine->n_cancelled, 1);
   }
-  ob__store_relaxed(&engine->current_name, outer_name);
-  ob__store_relaxed(&engine->current_handler, outer_handler);
 }
 
 static void errand_entry(void *errand, int status) {
