@@ -2,7 +2,8 @@
 # for each promise (promises.txt): host, promise, ok / FAILED / -, details.
 # shellcheck shell=bash
 #
-#   host=python                       set before sourcing
+#   host=python
+#   . "$(dirname "$0")/../support/host.sh"
 #   result PROMISE ok|FAILED|- TEXT   says it
 #   shows PROMISE COMMAND...          runs a command of at most 60 s; its output
 #                                     is the detail, shown when it fails
@@ -13,6 +14,7 @@
 # Variables: root, build, PRICING, CLOCK (paths of the plugins, absolute),
 # MANNERS (libmanners.so), work (a folder that is removed at the end), and HOME
 # is an empty folder, so that the example's database goes where nobody looks.
+# A run.sh ends with exit status 0 when it could say everything, be it FAILED.
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 build=${OB_BUILD:-$root/build}
