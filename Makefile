@@ -155,9 +155,18 @@ test-swift: ## Swift tests, with the executor SPI and without
 test-install: $(LIB) ## C and C++ hosts outside the tree
 	@Tests/Install/run.sh
 
-test-hosts: plugins ## The host and the real plugins
+.PHONY: hosts-setup hosts-readme
+hosts-setup: setup
+	@.ci/setup packages-hosts
+
+test-hosts: hosts-setup ## The plugins in hosts of every kind
+	@$(MAKE) --no-print-directory plugins
 	@Tests/Hosts/outboard-call.sh
 	@Tests/Hosts/plugins.sh
+	@Tests/Hosts/matrix.sh $(HOSTS)
+
+hosts-readme: ## Write the README's table of hosts from the last test-hosts
+	@Tests/Hosts/matrix.py --update README.md $(BUILD)/hosts/results.tsv
 
 test-counters: ## Allocations of the Swift layer, counted
 	@Tests/Counters/run.sh
