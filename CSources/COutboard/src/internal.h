@@ -60,12 +60,14 @@ void ob__die(const char *cause, const char *cure)
 /* --- Spinning (spin.c) -----------------------------------------------------
  */
 
-/* Yields are guarded: several slow ones in a row (another process wants the
- * CPU) ban yielding for a while. */
+/* Yields are guarded: several slow ones in a while (another process wants the
+ * CPU) ban yielding for a while. Any thread, relaxed; times in ns. */
 typedef struct ob__yield {
-  uint64_t banned_until; /* any thread, relaxed */
-  uint64_t ban;          /* any thread, relaxed: length of the next ban, ns */
-  int32_t slow;          /* any thread, relaxed: slow yields lately */
+  uint64_t banned_until;
+  uint64_t ban;   /* length of the last ban */
+  uint64_t first; /* the first slow yield of those counted */
+  uint64_t last;  /* the end of the last one */
+  int32_t slow;   /* how many there were since the first */
 } ob__yield;
 
 /* --- Engine ----------------------------------------------------------------
