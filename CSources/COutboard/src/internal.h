@@ -128,9 +128,9 @@ struct ob_engine {
   uint32_t budget;            /* items left in this batch */
   uint64_t found;             /* items found by this drain */
   uint64_t batches;           /* drains that found something */
-  ob__parker *wakes[32];      /* unparked at the end of the batch */
+  ob__parker *wakes[64];      /* unparked at the end of the batch */
   uint32_t wake_count;
-  uint32_t wake_age; /* items run since the oldest was put there */
+  uint64_t wake_since; /* when the oldest was put there */
   /* Freed requests of one lane, linked from freed to freed_last. */
   struct ob__lane *freed_lane;
   ob_request *freed, *freed_last;
@@ -278,10 +278,12 @@ uint32_t ob__drain(ob_engine *engine);
 void ob__ready_append(ob_engine *engine, ob_node *node);
 void ob__wake_later(ob_engine *engine, ob__parker *parker);
 void ob__wake_flush(ob_engine *engine);
-/* Items that may run before an answered caller is woken. */
-#define OB__WAKE_AGE 8
+/* An answered caller is woken at the end of the batch, so that one system call
+ * wakes many, but no later than this, and the item that runs then. */
+#define OB__WAKE_DELAY UINT64_C(20000)
 static inline void ob__wake_aged(ob_engine *engine) {
-  if (engine->wake_count > 0 && ++engine->wake_age >= OB__WAKE_AGE)
+  if (engine->wake_count > 0 &&
+      ob__now() - engine->wake_since >= OB__WAKE_DELAY)
     ob__wake_flush(engine);
 }
 void ob__note_found(ob_engine *engine, uint64_t count);
