@@ -67,8 +67,11 @@ void ob__park(ob__parker *parker, uint64_t deadline) {
   /* Before the token: whoever sets it afterwards counts afterwards, and the
    * wait finds another number or is in the queue that is woken. */
   uint32_t seen = ob__load_acquire(wakes);
-  /* Pairs with the exchange in ob__unpark. */
+  /* Pairs with the exchange in give_token. */
   if (ob__xchg_acq_rel(&parker->token, 0u) != 0) return;
+#ifdef OB_BREAK_PARK
+  seen = ob__load_acquire(wakes);
+#endif
   futex_wait(wakes, seen, deadline, parker->bit);
   ob__xchg_acq_rel(&parker->token, 0u);
 }
@@ -79,6 +82,7 @@ static int give_token(ob__parker *parker) {
   return ob__xchg_acq_rel(&parker->token, 1u) == 0;
 }
 
+/* Relaxed: the exchange before it keeps the count behind the tokens. */
 static void wake_bits(uint32_t word, uint32_t bits) {
   ob__add_relaxed(&words[word].wakes, 1u);
   futex_wake(&words[word].wakes, INT_MAX, bits);
