@@ -70,6 +70,11 @@ typedef struct ob__yield {
   int32_t slow;   /* how many there were since the first */
 } ob__yield;
 
+/* How long a yield may take with so many callers before it is slow. */
+uint64_t ob__yield_limit(uint32_t callers);
+/* Notes a slow one, and bans yielding if that was one too many. */
+void ob__yield_slow(ob__yield *guard, uint64_t begin, uint64_t now);
+
 /* --- Engine ----------------------------------------------------------------
  */
 

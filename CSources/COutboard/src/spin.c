@@ -31,11 +31,14 @@
 #define LONG_NS 40000u  /* about what parking and waking take */
 #define WAKE_NS 120000u /* until a thread that is woken is back, at most */
 
-static void note_slow(ob__yield *guard, uint64_t begin, uint64_t now) {
+void ob__yield_slow(ob__yield *guard, uint64_t begin, uint64_t now) {
   uint64_t ban = ob__load_relaxed(&guard->ban);
   int32_t slow = ob__load_relaxed(&guard->slow) + 1;
+#ifndef OB_BREAK_YIELD
   /* One disturbance makes every thread on that CPU slow. */
   if (begin < ob__load_relaxed(&guard->last)) return;
+#endif
+  if (now < ob__load_relaxed(&guard->banned_until)) return;
   ob__store_relaxed(&guard->last, now);
   if (now - ob__load_relaxed(&guard->first) > SLOW_WINDOW) {
     ob__store_relaxed(&guard->first, now);
@@ -52,9 +55,8 @@ static void note_slow(ob__yield *guard, uint64_t begin, uint64_t now) {
   ob__store_relaxed(&guard->banned_until, now + ban);
 }
 
-static uint64_t slow_yield(const ob_engine *engine) {
-  uint64_t limit =
-      SLOW_YIELD + (uint64_t)ob__load_relaxed(&engine->callers) * CALLER_TURN;
+uint64_t ob__yield_limit(uint32_t callers) {
+  uint64_t limit = SLOW_YIELD + (uint64_t)callers * CALLER_TURN;
   return limit < SLOWEST ? limit : SLOWEST;
 }
 
@@ -65,8 +67,9 @@ static int yield_once(ob_engine *engine) {
   if (begin < ob__load_relaxed(&guard->banned_until)) return 0;
   sched_yield();
   end = ob__now();
-  if (OB_UNLIKELY(end - begin > SLOW_YIELD) && end - begin > slow_yield(engine))
-    note_slow(guard, begin, end);
+  if (OB_UNLIKELY(end - begin > SLOW_YIELD) &&
+      end - begin > ob__yield_limit(ob__load_relaxed(&engine->callers)))
+    ob__yield_slow(guard, begin, end);
   return 1;
 }
 
