@@ -103,6 +103,84 @@ TEST(several_threads_wake_one) {
   for (int i = 0; i < WAKERS; i++) test_join(threads[i]);
 }
 
+/* --- Several at once --- */
+
+enum { CROWD = 70, CROWD_ROUNDS = 300 }; /* more than sleep on two words */
+
+typedef struct sleeper {
+  ob__parker parker;
+  int round; /* it may go on to this one */
+  struct dormitory *home;
+} sleeper;
+
+typedef struct dormitory {
+  sleeper sleepers[CROWD];
+  int up; /* in this round */
+} dormitory;
+
+static void *sleep_rounds(void *arg) {
+  sleeper *s = arg;
+  for (int round = 1; round <= CROWD_ROUNDS; round++) {
+    while (get(&s->round) < round) ob__park(&s->parker, OB_FOREVER);
+    add(&s->home->up);
+  }
+  return NULL;
+}
+
+/* Every round ends only when all are up: one left asleep, and it never does. */
+TEST(all_of_a_crowd_are_woken) {
+  static dormitory home;
+  ob__parker *parkers[CROWD];
+  pthread_t threads[CROWD];
+  for (int i = 0; i < CROWD; i++) {
+    home.sleepers[i].home = &home;
+    parkers[i] = &home.sleepers[i].parker;
+    ob__parker_init(parkers[i]);
+  }
+  for (int i = 0; i < CROWD; i++)
+    threads[i] = test_thread(sleep_rounds, &home.sleepers[i]);
+  ob__unpark_all(parkers, 0);
+  for (int round = 1; round <= CROWD_ROUNDS; round++) {
+    set(&home.up, 0);
+    for (int i = 0; i < CROWD; i++) set(&home.sleepers[i].round, round);
+    ob__unpark_all(parkers, CROWD);
+    while (get(&home.up) < CROWD) sched_yield();
+  }
+  for (int i = 0; i < CROWD; i++) test_join(threads[i]);
+}
+
+typedef struct bystander {
+  ob__parker parker;
+  int ended, spurious;
+} bystander;
+
+static void *stand_by(void *arg) {
+  bystander *b = arg;
+  while (!get(&b->ended)) {
+    ob__park(&b->parker, OB_FOREVER);
+    if (!get(&b->ended)) add(&b->spurious);
+  }
+  return NULL;
+}
+
+/* Asleep on the same word, but another bit: it sleeps on. Once in a while it
+ * has read the count before somebody else's wake-up and looks again. */
+TEST(a_wake_up_is_for_whom_it_is_meant) {
+  bystander b = {.ended = 0};
+  crowd c = {.rounds = 20000};
+  pthread_t sleeping, waking;
+  ob__parker_init(&b.parker);
+  ob__parker_init(&c.parker);
+  sleeping = test_thread(stand_by, &b);
+  waking = test_thread(wake, &c);
+  while (get(&c.wakes) < c.rounds) ob__park(&c.parker, OB_FOREVER);
+  test_join(waking);
+  set(&b.ended, 1);
+  ob__unpark(&b.parker);
+  test_join(sleeping);
+  CHECK(b.spurious < c.rounds / 100);
+}
+
 TEST(errno_is_left_alone) {
   ob__parker parker;
   ob__parker_init(&parker);

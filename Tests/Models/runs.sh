@@ -85,6 +85,17 @@ safety waiter-lazy-parker waiter 'assert assert -' -DMUT_LAZY_PARKER
 safety waiter-trust-token waiter 'assert assert -' -DMUT_TRUST_TOKEN
 safety waiter-reset-late waiter 'stuck stuck -' -DMUT_RESET_LATE
 
+# PARK
+safety park park 'pass pass pass' -DWAKERS=2
+safety park-3-wakers park 'pass pass -' -DWAKERS=3
+safety park-shared-bit park 'pass pass -' -DWAKERS=2 -DSHARED
+cycles park-cycles park 'pass pass -'
+safety park-seen-late park 'stuck stuck -' -DMUT_SEEN_LATE
+safety park-count-first park 'stuck stuck -' -DMUT_COUNT_FIRST
+safety park-no-count park 'stuck stuck -' -DMUT_NO_COUNT
+safety park-last-bit park 'stuck stuck -' -DMUT_LAST_BIT
+safety park-told-late park 'stuck stuck -' -DMUT_TOLD_LATE
+
 # FINISH
 safety finish finish 'pass pass pass' -DNAPS=2
 cycles finish-cycles finish 'pass pass -'

@@ -16,15 +16,15 @@ void ob__ready_append(ob_engine *engine, ob_node *node) {
 }
 
 void ob__wake_flush(ob_engine *engine) {
-  uint32_t i;
   if (engine->wake_count > 0) engine->woke = 1;
-  for (i = 0; i < engine->wake_count; i++) ob__unpark(engine->wakes[i]);
-  engine->wake_count = engine->wake_age = 0;
+  ob__unpark_all(engine->wakes, engine->wake_count);
+  engine->wake_count = 0;
 }
 
 void ob__wake_later(ob_engine *engine, ob__parker *parker) {
   if (engine->wake_count == sizeof engine->wakes / sizeof engine->wakes[0])
     ob__wake_flush(engine);
+  if (engine->wake_count == 0) engine->wake_since = ob__now();
   engine->wakes[engine->wake_count++] = parker;
 }
 

@@ -60,13 +60,20 @@ void ob__die(const char *cause, const char *cure)
 /* --- Spinning (spin.c) -----------------------------------------------------
  */
 
-/* Yields are guarded: several slow ones in a row (another process wants the
- * CPU) ban yielding for a while. */
+/* Yields are guarded: several slow ones in a while (another process wants the
+ * CPU) ban yielding for a while. Any thread, relaxed; times in ns. */
 typedef struct ob__yield {
-  uint64_t banned_until; /* any thread, relaxed */
-  uint64_t ban;          /* any thread, relaxed: length of the next ban, ns */
-  int32_t slow;          /* any thread, relaxed: slow yields lately */
+  uint64_t banned_until;
+  uint64_t ban;   /* length of the last ban */
+  uint64_t first; /* the first slow yield of those counted */
+  uint64_t last;  /* the end of the last one */
+  int32_t slow;   /* how many there were since the first */
 } ob__yield;
+
+/* How long a yield may take with so many callers before it is slow. */
+uint64_t ob__yield_limit(uint32_t callers);
+/* Notes a slow one, and bans yielding if that was one too many. */
+void ob__yield_slow(ob__yield *guard, uint64_t begin, uint64_t now);
 
 /* --- Engine ----------------------------------------------------------------
  */
@@ -126,9 +133,9 @@ struct ob_engine {
   uint32_t budget;            /* items left in this batch */
   uint64_t found;             /* items found by this drain */
   uint64_t batches;           /* drains that found something */
-  ob__parker *wakes[32];      /* unparked at the end of the batch */
+  ob__parker *wakes[64];      /* unparked at the end of the batch */
   uint32_t wake_count;
-  uint32_t wake_age; /* items run since the oldest was put there */
+  uint64_t wake_since; /* when the oldest was put there */
   /* Freed requests of one lane, linked from freed to freed_last. */
   struct ob__lane *freed_lane;
   ob_request *freed, *freed_last;
@@ -276,10 +283,12 @@ uint32_t ob__drain(ob_engine *engine);
 void ob__ready_append(ob_engine *engine, ob_node *node);
 void ob__wake_later(ob_engine *engine, ob__parker *parker);
 void ob__wake_flush(ob_engine *engine);
-/* Items that may run before an answered caller is woken. */
-#define OB__WAKE_AGE 8
+/* An answered caller is woken at the end of the batch, so that one system call
+ * wakes many, but no later than this, and the item that runs then. */
+#define OB__WAKE_DELAY UINT64_C(20000)
 static inline void ob__wake_aged(ob_engine *engine) {
-  if (engine->wake_count > 0 && ++engine->wake_age >= OB__WAKE_AGE)
+  if (engine->wake_count > 0 &&
+      ob__now() - engine->wake_since >= OB__WAKE_DELAY)
     ob__wake_flush(engine);
 }
 void ob__note_found(ob_engine *engine, uint64_t count);

@@ -22,6 +22,9 @@ typedef struct ob__parker {
   pthread_cond_t cond;
 #endif
   uint32_t token; /* 1: an unpark not yet seen; any thread, by exchange */
+#ifndef OB_PRIM_CONDVAR
+  uint32_t word, bit; /* where it sleeps; set once */
+#endif
 } ob__parker;
 
 /* A lock of few bytes for short critical sections that may be contended. */
@@ -37,6 +40,8 @@ void ob__parker_init(ob__parker *parker);
 /* Sleeps until a token or the absolute deadline; takes the token. */
 void ob__park(ob__parker *parker, uint64_t deadline);
 void ob__unpark(ob__parker *parker);
+/* The same for several, with as few system calls as can be. */
+void ob__unpark_all(ob__parker *const *parkers, uint32_t count);
 
 void ob__lock_init(ob__lock *lock);
 void ob__lock_take(ob__lock *lock);

@@ -28,6 +28,11 @@ void ob__unpark(ob__parker *parker) {
   pthread_mutex_unlock(&parker->mutex);
 }
 
+void ob__unpark_all(ob__parker *const *parkers, uint32_t count) {
+  uint32_t i;
+  for (i = 0; i < count; i++) ob__unpark(parkers[i]);
+}
+
 void ob__lock_init(ob__lock *lock) {
   pthread_mutex_init(&lock->mutex, NULL);
 }

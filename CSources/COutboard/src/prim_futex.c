@@ -7,7 +7,9 @@
 
 #ifndef OB_PRIM_CONDVAR
 
+#include <limits.h>
 #include <linux/futex.h>
+#include <stdalign.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,7 +17,8 @@
 /* errno is left as it was: a wait or wake must not change the host's. */
 #include <errno.h>
 
-static void futex_wait(uint32_t *word, uint32_t value, uint64_t deadline) {
+static void futex_wait(uint32_t *word, uint32_t value, uint64_t deadline,
+                       uint32_t bits) {
   int saved = errno;
   struct timespec ts, *timeout = NULL;
   if (deadline != OB_FOREVER) {
@@ -25,33 +28,86 @@ static void futex_wait(uint32_t *word, uint32_t value, uint64_t deadline) {
   }
   /* The bitset form takes an absolute CLOCK_MONOTONIC time. */
   syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, value,
-          timeout, NULL, FUTEX_BITSET_MATCH_ANY);
+          timeout, NULL, bits);
   errno = saved;
 }
 
-static void futex_wake(uint32_t *word, int count) {
+static void futex_wake(uint32_t *word, int count, uint32_t bits) {
   int saved = errno;
-  syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL,
-          0);
+  syscall(SYS_futex, word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, count, NULL,
+          NULL, bits);
   errno = saved;
 }
+
+/* --- Parkers ----------------------------------------------------------------
+ *
+ * Parkers sleep 32 to a word, a bit each, so that one system call wakes all
+ * that a batch has answered: none of them runs, and pushes, before the last is
+ * runnable (16 callers parked: 1.8 times the calls that one call each wakes).
+ * Words and parkers live as long as the process. Who shares a bit, beyond
+ * WORDS * 32 threads, is woken for nothing now and then. */
+
+#define WORDS 64
+#define BITS 32
+
+static struct {
+  alignas(OB_LINE) uint32_t wakes; /* counted by wakers, before they wake */
+} words[WORDS];
+static uint32_t last_parker;
 
 void ob__parker_init(ob__parker *parker) {
+  uint32_t number = ob__add_relaxed(&last_parker, 1u);
   ob__store_relaxed(&parker->token, 0u);
+  parker->word = number / BITS % WORDS;
+  parker->bit = UINT32_C(1) << number % BITS;
 }
 
 void ob__park(ob__parker *parker, uint64_t deadline) {
-  /* Pairs with the exchange in ob__unpark. */
+  uint32_t *wakes = &words[parker->word].wakes;
+  /* Before the token: whoever sets it afterwards counts afterwards, and the
+   * wait finds another number or is in the queue that is woken. */
+  uint32_t seen = ob__load_acquire(wakes);
+  /* Pairs with the exchange in give_token. */
   if (ob__xchg_acq_rel(&parker->token, 0u) != 0) return;
-  futex_wait(&parker->token, 0, deadline);
+#ifdef OB_BREAK_PARK
+  seen = ob__load_acquire(wakes);
+#endif
+  futex_wait(wakes, seen, deadline, parker->bit);
   ob__xchg_acq_rel(&parker->token, 0u);
 }
 
-void ob__unpark(ob__parker *parker) {
-  /* Pairs with the exchange in ob__park. Whoever finds the token there already
-   * knows that another wake-up has been sent. */
-  if (ob__xchg_acq_rel(&parker->token, 1u) == 0) futex_wake(&parker->token, 1);
+/* 1 when it may sleep. Pairs with the exchange in ob__park. Whoever finds the
+ * token there already knows that another wake-up has been sent. */
+static int give_token(ob__parker *parker) {
+  return ob__xchg_acq_rel(&parker->token, 1u) == 0;
 }
+
+/* Relaxed: the exchange before it keeps the count behind the tokens. */
+static void wake_bits(uint32_t word, uint32_t bits) {
+  ob__add_relaxed(&words[word].wakes, 1u);
+  futex_wake(&words[word].wakes, INT_MAX, bits);
+}
+
+void ob__unpark(ob__parker *parker) {
+  if (give_token(parker)) wake_bits(parker->word, parker->bit);
+}
+
+void ob__unpark_all(ob__parker *const *parkers, uint32_t count) {
+  uint32_t i, word = 0, bits = 0;
+  for (i = 0; i < count; i++) {
+    if (!give_token(parkers[i])) continue;
+    if (bits != 0 && parkers[i]->word != word) {
+      wake_bits(word, bits);
+      bits = 0;
+    }
+    word = parkers[i]->word;
+    bits |= parkers[i]->bit;
+  }
+  if (bits != 0) wake_bits(word, bits);
+}
+
+/* --- Locks ------------------------------------------------------------------
+ */
 
 void ob__lock_init(ob__lock *lock) {
   ob__store_relaxed(&lock->word, 0u);
@@ -61,11 +117,12 @@ void ob__lock_take(ob__lock *lock) {
   uint32_t seen = 0;
   if (OB_LIKELY(ob__cas_acq_rel(&lock->word, &seen, 1u))) return;
   while (ob__xchg_acq_rel(&lock->word, 2u) != 0)
-    futex_wait(&lock->word, 2, OB_FOREVER);
+    futex_wait(&lock->word, 2, OB_FOREVER, FUTEX_BITSET_MATCH_ANY);
 }
 
 void ob__lock_give(ob__lock *lock) {
-  if (ob__xchg_acq_rel(&lock->word, 0u) == 2) futex_wake(&lock->word, 1);
+  if (ob__xchg_acq_rel(&lock->word, 0u) == 2)
+    futex_wake(&lock->word, 1, FUTEX_BITSET_MATCH_ANY);
 }
 
 #endif

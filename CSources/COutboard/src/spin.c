@@ -12,46 +12,64 @@
 
 #include "internal.h"
 
-#define YIELDS 20           /* before parking */
-#define PAUSES 32           /* between looks at the clock */
-#define LOOKS 8             /* between pauses, each as long as several */
-#define SLOW_YIELD 250000u  /* ns: somebody else had the CPU */
-#define SLOW_WEIGHT 8       /* a slow yield counts so much */
-#define SLOW_LIMIT 16       /* from here yielding is banned */
-#define FIRST_BAN 20000000u /* ns */
-#define LAST_BAN 320000000u /* ns */
+#define YIELDS 20          /* before parking */
+#define PAUSES 32          /* between looks at the clock */
+#define LOOKS 8            /* between pauses, each as long as several */
+#define SLOW_YIELD 250000u /* ns: somebody else had the CPU */
+#define CALLER_TURN 25000u /* more for each caller: they have it in turns */
+#define SLOWEST 2000000u   /* and no more: a stranger's share is 3 ms */
+#ifndef SLOW_LIMIT
+#define SLOW_LIMIT 4 /* so many slow ones ban yielding ... */
+#endif
+#define SLOW_WINDOW 50000000u /* ... within this time, ns */
+#define FIRST_BAN 20000000u   /* ns; each one twice as long as the one before */
+#define LAST_BAN 320000000u   /* ns */
+#define BAN_FORGOTTEN 1000000000u /* ns without a ban: begin again */
 #define CREDIT_MAX 16
 #define CREDIT_LOSS 4
 #define PROBE_EVERY 32u
 #define LONG_NS 40000u  /* about what parking and waking take */
 #define WAKE_NS 120000u /* until a thread that is woken is back, at most */
 
-static void note_slow(ob__yield *guard, uint64_t now, int slow) {
+void ob__yield_slow(ob__yield *guard, uint64_t begin, uint64_t now) {
   uint64_t ban = ob__load_relaxed(&guard->ban);
-  if (slow < SLOW_LIMIT) {
-    ob__store_relaxed(&guard->slow, slow + SLOW_WEIGHT);
-    return;
+  int32_t slow = ob__load_relaxed(&guard->slow) + 1;
+#ifndef OB_BREAK_YIELD
+  /* One disturbance makes every thread on that CPU slow. */
+  if (begin < ob__load_relaxed(&guard->last)) return;
+#endif
+  if (now < ob__load_relaxed(&guard->banned_until)) return;
+  ob__store_relaxed(&guard->last, now);
+  if (now - ob__load_relaxed(&guard->first) > SLOW_WINDOW) {
+    ob__store_relaxed(&guard->first, now);
+    slow = 1;
   }
-  if (ban < FIRST_BAN) ban = FIRST_BAN;
+  ob__store_relaxed(&guard->slow, slow);
+  if (slow < SLOW_LIMIT) return;
+  if (now - ob__load_relaxed(&guard->banned_until) > BAN_FORGOTTEN || ban == 0)
+    ban = FIRST_BAN;
+  else if (ban < LAST_BAN)
+    ban *= 2;
+  ob__store_relaxed(&guard->ban, ban);
+  ob__store_relaxed(&guard->first, UINT64_C(0));
   ob__store_relaxed(&guard->banned_until, now + ban);
-  ob__store_relaxed(&guard->slow, SLOW_WEIGHT);
-  if (ban < LAST_BAN) ob__store_relaxed(&guard->ban, ban * 2);
+}
+
+uint64_t ob__yield_limit(uint32_t callers) {
+  uint64_t limit = SLOW_YIELD + (uint64_t)callers * CALLER_TURN;
+  return limit < SLOWEST ? limit : SLOWEST;
 }
 
 /* Yields the CPU once; 0 when that is banned. */
-static int yield_once(ob__yield *guard) {
+static int yield_once(ob_engine *engine) {
+  ob__yield *guard = &engine->yield;
   uint64_t begin = ob__now(), end;
-  int32_t slow;
   if (begin < ob__load_relaxed(&guard->banned_until)) return 0;
   sched_yield();
   end = ob__now();
-  slow = ob__load_relaxed(&guard->slow);
-  if (OB_UNLIKELY(end - begin > SLOW_YIELD))
-    note_slow(guard, end, slow);
-  else if (slow > 0)
-    ob__store_relaxed(&guard->slow, slow - 1);
-  else if (ob__load_relaxed(&guard->ban) > FIRST_BAN)
-    ob__store_relaxed(&guard->ban, ob__load_relaxed(&guard->ban) - 1000u);
+  if (OB_UNLIKELY(end - begin > SLOW_YIELD) &&
+      end - begin > ob__yield_limit(ob__load_relaxed(&engine->callers)))
+    ob__yield_slow(guard, begin, end);
   return 1;
 }
 
@@ -60,7 +78,7 @@ void ob__yield_while(ob_engine *engine, const int *word, int value) {
   if (engine->opts.spin_ns == 0) return;
   limit = ob__now() + WAKE_NS;
   while (ob__load_relaxed(word) == value && ob__now() < limit)
-    if (!yield_once(&engine->yield)) return;
+    if (!yield_once(engine)) return;
 }
 
 static void credit(int32_t *balance, int paid) {
@@ -126,7 +144,7 @@ int ob__spin_caller(ob_engine *engine, ob__thread *self, ob__watch watch) {
         took = ob__now() - begin;
       continue;
     }
-    if (yields-- <= 0 || !yield_once(&engine->yield)) break;
+    if (yields-- <= 0 || !yield_once(engine)) break;
     cpu = ob__cpu();
   }
   if (spun) caller_learns(engine, self, patience, took);
@@ -180,7 +198,7 @@ int ob__spin_loop(ob_engine *engine) {
         spent = now - begin > patience;
       continue;
     }
-    if (yields-- <= 0 || !yield_once(&engine->yield)) break;
+    if (yields-- <= 0 || !yield_once(engine)) break;
     cpu = ob__cpu();
     publish_cpu(engine, cpu);
   }
