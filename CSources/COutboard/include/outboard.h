@@ -41,6 +41,14 @@
  *   and never uses libuv's process-wide thread pool. Starting an engine pins
  *   the image that holds it, so that live code is never unmapped.
  *
+ * Fork
+ *   In a fork child every call returns OB_EFORKED, or with OB_FORK_RESTART finds
+ *   a fresh loop; what the parent had under way stays the parent's. A fork in a
+ *   handler is allowed, on the loop as in the pool, but its child must end (by
+ *   exec, _exit or exit) before the handler returns: else the process aborts
+ *   with cause and cure, since it would go on as the parent's loop. vfork
+ *   children are out of contract; posix_spawn and system are not forks here.
+ *
  * Cancellation of threads
  *   pthread_cancel of a blocked caller takes effect after the call returns.
  *   Asynchronous cancellation and longjmp out of a call are misuse.

@@ -16,7 +16,9 @@
 static ob_engine *engines; /* registry lock */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-void ob__exit_halt(ob_engine *engine) {
+void ob__exit_slow(ob_engine *engine) {
+  if (!ob__on_loop(engine)) ob__die_stray();
+  if (!ob__load_relaxed(&engine->exiting)) return;
   ob__store_release(&engine->halted, 1u);
   for (;;) pause();
 }

@@ -244,6 +244,10 @@ static inline void ob__cancel_restore(int old) {
 /* fork.c */
 int ob__fork_init(void);
 uint32_t ob__fork_word(void);
+/* 1 in a child that was forked on a loop thread. */
+extern uint32_t ob__stray;
+/* A thread of ours that is not ours in this process has come back to us. */
+void ob__die_stray(void) __attribute__((noreturn));
 int ob__forked_slow(ob_engine *engine);
 int ob__engine_restart(ob_engine *engine);
 void ob__engine_reset(ob_engine *engine);
@@ -310,10 +314,12 @@ void ob__stop_begin(ob_engine *engine, int how);
 /* exit.c */
 void ob__exit_register(ob_engine *engine);
 void ob__exit_unregister(ob_engine *engine);
-void ob__exit_halt(ob_engine *engine) __attribute__((noreturn));
-/* Before anything starts on the loop. */
+void ob__exit_slow(ob_engine *engine);
+/* Before anything starts on the loop, and after every handler. */
 static inline void ob__exit_check(ob_engine *engine) {
-  if (OB_UNLIKELY(ob__load_relaxed(&engine->exiting))) ob__exit_halt(engine);
+  if (OB_UNLIKELY(ob__load_relaxed(&engine->exiting) |
+                  ob__load_relaxed(&ob__stray)))
+    ob__exit_slow(engine);
 }
 
 /* room.c */

@@ -60,6 +60,8 @@ static void set_timer(ob_engine *engine) {
 /* The last thing before epoll_wait. */
 static void on_prepare(uv_prepare_t *handle) {
   ob_engine *engine = handle->data;
+  /* A callback of libuv's may have forked, and not left its child. */
+  if (OB_UNLIKELY(ob__load_relaxed(&ob__stray))) ob__exit_slow(engine);
   if (engine->wheel.fresh != NULL) ob__wheel_settle(&engine->wheel, ob__now());
   set_timer(engine);
   if (!engine->sleep_allowed) return;

@@ -142,6 +142,9 @@ ob__thread *ob__thread_self(void) {
 
 /* In a fork child: this thread is no loop's and no pool's any more. */
 void ob__thread_in_child(void) {
+#ifndef OB_BREAK_STRAY
+  if (tls_loop != NULL) ob__store_relaxed(&ob__stray, 1u);
+#endif
   tls_loop = NULL;
   if (tls_self != NULL) tls_self->pool = NULL;
 }
