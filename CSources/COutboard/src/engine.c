@@ -276,7 +276,13 @@ static int start(ob_engine **out, const ob_engine_opts *opts) {
   if (out == NULL) return bad("out is NULL");
   *out = NULL;
   if (opts == NULL) opts = &defaults;
+#ifdef OB_BREAK_GUEST /* what a library is tempted to do at its start */
+  signal(SIGPIPE, SIG_IGN);
+#endif
   rc = check_engine_opts(opts);
+#ifdef OB_BREAK_OUTPUT
+  if (rc != OB_OK) (void)write(2, ob_last_error_detail(), 1);
+#endif
   if (rc != OB_OK) return rc;
   ob__fork_init();
   rc = make(&engine, opts);
