@@ -133,7 +133,11 @@ static void block_signals(sigset_t *old) {
   size_t i;
   sigfillset(&all);
   for (i = 0; i < sizeof faults / sizeof faults[0]; i++)
+#ifndef OB_BREAK_FAULTS
     sigdelset(&all, faults[i]);
+#else
+    (void)faults[i];
+#endif
 #ifdef OB_BREAK_SIGNALS
   sigemptyset(&all);
 #endif
