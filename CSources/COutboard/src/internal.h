@@ -80,6 +80,8 @@ struct ob_start_token {
 
 enum ob__life { OB__BOOTING, OB__ALIVE, OB__EXITED, OB__FAILED };
 #define OB__RESTARTING (-1)
+/* exit() found the loop ended, or the loop has halted for good. */
+enum ob__halted { OB__ENDED = 1, OB__HALTED };
 enum ob__stop { OB__STOP_NONE, OB__STOP_DRAIN, OB__STOP_CANCEL };
 
 struct ob_engine {
@@ -212,7 +214,7 @@ struct ob_engine {
   uint32_t stop_node_busy; /* 1 while queued; any thread */
   ob_node halt_node;
   uint32_t halt_sent;
-  uint32_t halted; /* the loop has stopped for good because of exit() */
+  uint32_t halted; /* exit(): 0, or one of the two below */
   ob_start_token token;
 };
 
