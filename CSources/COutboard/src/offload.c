@@ -211,7 +211,9 @@ void ob__offload_free(ob_engine *engine) {
   pthread_cond_destroy(&pool->gone);
   pthread_cond_destroy(&pool->work);
   pthread_mutex_destroy(&pool->mutex);
+#ifndef OB_BREAK_FREE
   free(pool);
+#endif
 }
 
 void ob__offload_stats(ob_engine *engine, ob_stats *out) {

@@ -93,10 +93,12 @@ static void thread_ended(void *arg) {
   tls_lane = NULL;
   tls_engine_id = 0;
   self->lanes = NULL;
+#ifndef OB_BREAK_RECYCLE
   ob__registry_lock();
   self->next_free = free_threads;
   free_threads = self;
   ob__registry_unlock();
+#endif
 }
 
 static void make_key(void) {
