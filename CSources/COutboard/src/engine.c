@@ -8,7 +8,6 @@
 #endif
 #include <dlfcn.h>
 #include <errno.h>
-#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,6 +16,8 @@
 #include <unistd.h>
 
 #include "internal.h"
+
+#define STACK_LEAST ((size_t)65536) /* libuv's poll alone puts 12 KiB there */
 
 static uint64_t last_id; /* atomic */
 
@@ -32,8 +33,10 @@ static int check_engine_opts(const ob_engine_opts *opts) {
     return bad("opts.size is wrong; begin with OB_ENGINE_OPTS_INIT");
   if (opts->name != NULL && strlen(opts->name) > 15)
     return bad("opts.name is longer than 15 bytes");
-  if (opts->stack_size != 0 && opts->stack_size < (size_t)PTHREAD_STACK_MIN)
-    return bad("opts.stack_size is below the system's minimum");
+#ifndef OB_BREAK_STACK_LEAST
+  if (opts->stack_size != 0 && opts->stack_size < STACK_LEAST)
+    return bad("opts.stack_size is below 64 KiB; 0 is 8 MiB");
+#endif
   if (opts->queue_limit == 0) return bad("opts.queue_limit is 0");
   if (opts->batch_limit == 0) return bad("opts.batch_limit is 0");
   if (opts->fork_policy > OB_FORK_RESTART)
@@ -144,12 +147,20 @@ static void block_signals(sigset_t *old) {
   pthread_sigmask(SIG_BLOCK, &all, old);
 }
 
+/* Said, and not left to the system: that takes the host's `ulimit -s`, which
+ * may be 64 KiB, or gigabytes for each thread of the pool. Only what is touched
+ * is ever there. */
+#define STACK_DEFAULT ((size_t)(sizeof(void *) == 8 ? 8 : 1) << 20)
+
 int ob__thread_create(pthread_t *thread, size_t stack, void *(*fn)(void *),
                       void *arg) {
   pthread_attr_t attr;
   sigset_t old;
   int rc = pthread_attr_init(&attr);
   if (rc != 0) return rc;
+#ifndef OB_BREAK_STACK
+  if (stack == 0) stack = STACK_DEFAULT;
+#endif
   if (stack != 0) rc = pthread_attr_setstacksize(&attr, stack);
   if (rc == 0) {
     block_signals(&old); /* inherited from its first instruction on */

@@ -44,6 +44,9 @@ static void on_timer(uv_timer_t *handle) {
 /* Sets the one uv_timer to the wheel's next expiry. */
 static void set_timer(ob_engine *engine) {
   uint64_t next = ob__wheel_next(&engine->wheel), now, ms;
+#ifdef OB_BREAK_IDLE /* a heartbeat, as loops like to have one */
+  if (next == OB_FOREVER) next = ob__now() + 100000000u;
+#endif
   if (next == engine->wheel_set) return;
   engine->wheel_set = next;
   if (next == OB_FOREVER) {
