@@ -5,7 +5,7 @@ extension Engine {
   public struct Configuration: Sendable, Hashable {
     /// Name of the loop thread, at most 15 bytes of UTF-8.
     public var name = "outboard"
-    /// Stack of the loop thread in bytes; 0 for the system's default.
+    /// Stack of each of its threads in bytes, at least 64 KiB; 0 for 8 MiB.
     public var stackSize = 0
     /// Most items queued at once; more wait for room or fail, as each call says.
     public var queueLimit = 65_536

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define LIMIT_S 60.0
+#define LONG_S 1200.0
 #define MAX_TESTS 128
 
 static struct {
@@ -53,6 +54,14 @@ void test_fail(const char *file, int line, const char *format, ...) {
 uint64_t test_ops(double at_ci_scale) {
   double scaled = at_ci_scale * setting("OB_TEST_OPS", 1);
   return scaled < 1 ? 1 : (uint64_t)scaled;
+}
+
+int test_long(void) {
+  return setting("OB_LONG", 0) > 0;
+}
+
+uint64_t test_full(double at_ci_scale, double all) {
+  return test_long() ? (uint64_t)all : test_ops(at_ci_scale);
 }
 
 uint64_t test_seed(void) {
@@ -153,7 +162,7 @@ static int aborted_with(int status, FILE *err, const char *text) {
 }
 
 static int run_one(const char *self, int i) {
-  double limit = LIMIT_S * setting("OB_TEST_SCALE", 1);
+  double limit = (test_long() ? LONG_S : LIMIT_S) * setting("OB_TEST_SCALE", 1);
   FILE *err = tests[i].aborts != NULL ? tmpfile() : NULL;
   uint64_t begin = test_now();
   int status =

@@ -5,7 +5,8 @@
  *
  * A program runs all its tests, or those whose names it is given. Environment:
  * OB_TEST_SCALE multiplies time limits (sanitizers), OB_TEST_OPS the number of
- * operations (1 is CI's scale; 0.01 under a sanitizer). */
+ * operations (1 is CI's scale; 0.01 under a sanitizer). OB_LONG=1 runs the
+ * long tests at their full length, with limits of 20 minutes. */
 #ifndef HARNESS_H
 #define HARNESS_H
 
@@ -54,6 +55,9 @@ void test_fail(const char *file, int line, const char *format, ...)
 
 /* Operations at CI's scale, scaled. At least 1. */
 uint64_t test_ops(double at_ci_scale);
+/* The same, or all of them with OB_LONG=1. */
+uint64_t test_full(double at_ci_scale, double all);
+int test_long(void);
 /* A fixed seed, printed; OB_TEST_SEED overrides it. */
 uint64_t test_seed(void);
 uint64_t test_random(uint64_t *state);

@@ -39,7 +39,7 @@ build() { # NAME PROGRAM VARIANT
   # shellcheck disable=SC2046
   gcc "${flags[@]}" -o "$dir/$2" "$good/$2.o" "$good/harness.o" \
     "$good/fixtures.o" "${objects[@]}" "${good_objects[@]}" \
-    $(pkg-config --libs libuv) -lpthread
+    $(pkg-config --libs libuv) -lpthread -lm
 }
 
 # A guard against a race is missed by chance now and then: five tries.

@@ -80,9 +80,8 @@ static void room_for_one(ob_engine_opts *opts) {
 }
 
 /* The thread is cancelled at some time while it waits for the stalled loop. */
-static void cancel_in(int way, uint64_t *seed) {
+static void cancel_in(int way, int rounds, uint64_t *seed) {
   ob_engine *engine = test_engine(way == ROOM ? room_for_one : NULL);
-  int rounds = (int)test_ops(1000) / WAYS + 1;
   while (rounds-- > 0) {
     victim v = {.engine = engine, .way = way, .rc = 1};
     victim filler = {.engine = engine};
@@ -110,10 +109,20 @@ static void cancel_in(int way, uint64_t *seed) {
 }
 
 TEST(of_blocked_callers_takes_effect_on_return) {
+  exact_heap("of_blocked_callers_takes_effect_on_return");
   rest before = measure_rest();
   uint64_t seed = test_seed();
-  for (int way = 0; way < WAYS; way++) cancel_in(way, &seed);
+  int rounds = (int)test_full(1000, 10000) / WAYS + 1;
+  size_t warm, held;
+  for (int way = 0; way < WAYS; way++) cancel_in(way, 10, &seed);
   check_at_rest(&before);
+  warm = bytes_in_use();
+  for (int way = 0; way < WAYS; way++) cancel_in(way, rounds, &seed);
+  check_at_rest(&before);
+  held = bytes_in_use();
+  printf("  %d cancellations; %zu bytes in use before, %zu after\n",
+         WAYS * rounds, warm, held);
+  CHECK(held <= warm + POOLS);
 }
 
 /* A cancellation that is pending already meets every entry point. */

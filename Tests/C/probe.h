@@ -4,6 +4,7 @@
 #define PROBE_H
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -100,6 +101,25 @@ static inline rest measure_rest(void) {
   now.files = count_files();
   check_at_rest(&now);
   return now;
+}
+
+/* Begins the test anew in a process whose freed memory does not stay in caches
+ * of threads, where it counts as in use. */
+static inline void exact_heap(const char *test) {
+  static const char name[] = "GLIBC_TUNABLES";
+  if (TOOL_THREADS || TOOL_HEAP || getenv(name) != NULL) return;
+  setenv(name, "glibc.malloc.tcache_count=0", 1);
+  execl("/proc/self/exe", "/proc/self/exe", "--run", test, (char *)NULL);
+  test_fail(__FILE__, __LINE__, "exec");
+}
+
+/* Records of threads, and lanes, are recycled: there are as many as were ever in
+ * use at once, so a busy machine has a few more. A leak is of thousands. */
+#define POOLS 16384
+
+/* 0 under a tool with an allocator of its own. */
+static inline size_t bytes_in_use(void) {
+  return TOOL_THREADS || TOOL_HEAP ? 0 : mallinfo2().uordblks;
 }
 
 /* Handlers beside those of harness.h. */

@@ -31,6 +31,7 @@ TEST(bad_options_are_refused) {
   BAD(size, sizeof(ob_engine_opts) + 8, "OB_ENGINE_OPTS_INIT");
   BAD(name, "sixteen bytes ..", "name");
   BAD(stack_size, 1, "stack_size");
+  BAD(stack_size, 65535, "64 KiB");
   BAD(queue_limit, 0, "queue_limit");
   BAD(batch_limit, 0, "batch_limit");
   BAD(fork_policy, 2, "fork_policy");

@@ -41,6 +41,25 @@
  *   and never uses libuv's process-wide thread pool. Starting an engine pins
  *   the image that holds it, so that live code is never unmapped.
  *
+ * Fork
+ *   In a fork child every call returns OB_EFORKED, or with OB_FORK_RESTART finds
+ *   a fresh loop; what the parent had under way stays the parent's. A fork in a
+ *   handler is allowed, on the loop as in the pool, but its child must end (by
+ *   exec, _exit or exit) before the handler returns: else the process aborts
+ *   with cause and cure, since it would go on as the parent's loop. vfork
+ *   children are out of contract; posix_spawn and system are not forks here.
+ *
+ * exit()
+ *   The engines halt in an exit handler that the first start registers: what is
+ *   queued does not start, a running handler is awaited for 50 ms at most, a
+ *   pool job not at all, and nothing is drained (ob_engine_stop does that).
+ *   Exit handlers registered after that start, and destructors of objects made
+ *   after it, still find engines at work; those from before, and destructors
+ *   of libraries, run with all callbacks over. So what callbacks use is made
+ *   before the first start, or the engine is stopped by hand. quick_exit and
+ *   _exit run nothing of ours. When main ends by pthread_exit the process goes
+ *   on, as with any other thread.
+ *
  * Cancellation of threads
  *   pthread_cancel of a blocked caller takes effect after the call returns.
  *   Asynchronous cancellation and longjmp out of a call are misuse.

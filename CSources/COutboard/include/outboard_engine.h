@@ -41,7 +41,9 @@ enum ob_stop_mode {
 typedef struct ob_engine_opts {
   size_t size;          /* sizeof(ob_engine_opts) */
   const char *name;     /* thread name, at most 15 bytes; copied */
-  size_t stack_size;    /* bytes; 0: the system's default */
+  /* Of each thread, in bytes, at least 64 KiB; 0: 8 MiB (1 MiB with 32 bits),
+   * whatever the host's RLIMIT_STACK is. */
+  size_t stack_size;
   uint32_t queue_limit; /* most items queued at once */
   uint32_t batch_limit; /* items run before timers and I/O do */
   /* Spinning before parking; 0: never spin. While that pays, and only then, a
@@ -52,7 +54,8 @@ typedef struct ob_engine_opts {
   uint32_t offload_threads;    /* most threads of the pool */
   uint32_t offload_hard_limit; /* most when some are blocked in a call */
   uint32_t offload_queue;      /* most jobs waiting for a pool thread */
-  uint64_t offload_idle_ns;    /* an idle pool thread leaves after this */
+  /* An idle pool thread leaves after this; the loop's is then the only one. */
+  uint64_t offload_idle_ns;
   uint64_t start_timeout_ns;   /* for on_start's answer */
   ob_start_hook on_start;      /* may be NULL */
   ob_stop_hook on_stop;        /* may be NULL */

@@ -8,7 +8,6 @@
 #endif
 #include <dlfcn.h>
 #include <errno.h>
-#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,6 +16,8 @@
 #include <unistd.h>
 
 #include "internal.h"
+
+#define STACK_LEAST ((size_t)65536) /* libuv's poll alone puts 12 KiB there */
 
 static uint64_t last_id; /* atomic */
 
@@ -32,8 +33,10 @@ static int check_engine_opts(const ob_engine_opts *opts) {
     return bad("opts.size is wrong; begin with OB_ENGINE_OPTS_INIT");
   if (opts->name != NULL && strlen(opts->name) > 15)
     return bad("opts.name is longer than 15 bytes");
-  if (opts->stack_size != 0 && opts->stack_size < (size_t)PTHREAD_STACK_MIN)
-    return bad("opts.stack_size is below the system's minimum");
+#ifndef OB_BREAK_STACK_LEAST
+  if (opts->stack_size != 0 && opts->stack_size < STACK_LEAST)
+    return bad("opts.stack_size is below 64 KiB; 0 is 8 MiB");
+#endif
   if (opts->queue_limit == 0) return bad("opts.queue_limit is 0");
   if (opts->batch_limit == 0) return bad("opts.batch_limit is 0");
   if (opts->fork_policy > OB_FORK_RESTART)
@@ -133,12 +136,21 @@ static void block_signals(sigset_t *old) {
   size_t i;
   sigfillset(&all);
   for (i = 0; i < sizeof faults / sizeof faults[0]; i++)
+#ifndef OB_BREAK_FAULTS
     sigdelset(&all, faults[i]);
+#else
+    (void)faults[i];
+#endif
 #ifdef OB_BREAK_SIGNALS
   sigemptyset(&all);
 #endif
   pthread_sigmask(SIG_BLOCK, &all, old);
 }
+
+/* Said, and not left to the system: that takes the host's `ulimit -s`, which
+ * may be 64 KiB, or gigabytes for each thread of the pool. Only what is touched
+ * is ever there. */
+#define STACK_DEFAULT ((size_t)(sizeof(void *) == 8 ? 8 : 1) << 20)
 
 int ob__thread_create(pthread_t *thread, size_t stack, void *(*fn)(void *),
                       void *arg) {
@@ -146,6 +158,9 @@ int ob__thread_create(pthread_t *thread, size_t stack, void *(*fn)(void *),
   sigset_t old;
   int rc = pthread_attr_init(&attr);
   if (rc != 0) return rc;
+#ifndef OB_BREAK_STACK
+  if (stack == 0) stack = STACK_DEFAULT;
+#endif
   if (stack != 0) rc = pthread_attr_setstacksize(&attr, stack);
   if (rc == 0) {
     block_signals(&old); /* inherited from its first instruction on */
@@ -276,7 +291,13 @@ static int start(ob_engine **out, const ob_engine_opts *opts) {
   if (out == NULL) return bad("out is NULL");
   *out = NULL;
   if (opts == NULL) opts = &defaults;
+#ifdef OB_BREAK_GUEST /* what a library is tempted to do at its start */
+  signal(SIGPIPE, SIG_IGN);
+#endif
   rc = check_engine_opts(opts);
+#ifdef OB_BREAK_OUTPUT
+  if (rc != OB_OK) (void)write(2, ob_last_error_detail(), 1);
+#endif
   if (rc != OB_OK) return rc;
   ob__fork_init();
   rc = make(&engine, opts);

@@ -16,8 +16,13 @@
 static ob_engine *engines; /* registry lock */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-void ob__exit_halt(ob_engine *engine) {
-  ob__store_release(&engine->halted, 1u);
+void ob__exit_slow(ob_engine *engine) {
+  if (!ob__on_loop(engine)) ob__die_stray();
+  if (!ob__load_relaxed(&engine->exiting)) return;
+#ifdef OB_BREAK_HALT
+  return;
+#endif
+  ob__store_release(&engine->halted, OB__HALTED);
   for (;;) pause();
 }
 
@@ -31,7 +36,7 @@ static void close_gate(ob_engine *engine) {
   ob__store_relaxed(&engine->exiting, 1u);
   engine->halt_node.run = halt_run;
   if (ob__push_exempt(engine, &engine->halt_node) == OB_ESHUTDOWN)
-    ob__store_relaxed(&engine->halted, 1u); /* ended already */
+    ob__store_relaxed(&engine->halted, OB__ENDED);
 }
 
 /* Locks for each look: a handler that is awaited may need the registry. */

@@ -17,13 +17,18 @@ static uint32_t fallback_word;
 static uint32_t *word = &fallback_word; /* set once, before the first engine */
 static uint32_t generation; /* survives in the child: never 0 twice */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+uint32_t ob__stray;
 
 /* The registry lock is held across fork, so that the child's copy is free. */
 static void before_fork(void) {
+#ifndef OB_BREAK_FORK_LOCK
   ob__registry_lock();
+#endif
 }
 static void in_parent(void) {
+#ifndef OB_BREAK_FORK_LOCK
   ob__registry_unlock();
+#endif
 }
 static void in_child(void) {
   if (word == &fallback_word) ob__store_relaxed(word, 0u);
@@ -32,7 +37,7 @@ static void in_child(void) {
   ob__shared_in_child();
   ob__thread_in_child();
   ob__watch_in_child();
-  ob__registry_unlock();
+  in_parent();
 }
 
 static void set_up(void) {
@@ -61,6 +66,15 @@ int ob__fork_init(void) {
   if (ob__load_relaxed(word) == 0)
     ob__cas_acq_rel(word, &seen, ob__add_relaxed(&generation, 1u) + 1u);
   return OB_OK;
+}
+
+/* A child that was forked in a handler and returns from it would go on as the
+ * parent's loop: run what is queued a second time, and take the parent's events
+ * from the descriptors that both have. */
+void ob__die_stray(void) {
+  ob__die("the child of a fork made in a handler returned from the handler",
+          "end the child by exec, _exit or exit before that, or fork on a "
+          "thread of the host's");
 }
 
 /* An engine of another process was used. */

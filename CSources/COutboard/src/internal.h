@@ -87,6 +87,8 @@ struct ob_start_token {
 
 enum ob__life { OB__BOOTING, OB__ALIVE, OB__EXITED, OB__FAILED };
 #define OB__RESTARTING (-1)
+/* exit() found the loop ended, or the loop has halted for good. */
+enum ob__halted { OB__ENDED = 1, OB__HALTED };
 enum ob__stop { OB__STOP_NONE, OB__STOP_DRAIN, OB__STOP_CANCEL };
 
 struct ob_engine {
@@ -219,7 +221,7 @@ struct ob_engine {
   uint32_t stop_node_busy; /* 1 while queued; any thread */
   ob_node halt_node;
   uint32_t halt_sent;
-  uint32_t halted; /* the loop has stopped for good because of exit() */
+  uint32_t halted; /* exit(): 0, or one of the two below */
   ob_start_token token;
 };
 
@@ -251,6 +253,10 @@ static inline void ob__cancel_restore(int old) {
 /* fork.c */
 int ob__fork_init(void);
 uint32_t ob__fork_word(void);
+/* 1 in a child that was forked on a loop thread. */
+extern uint32_t ob__stray;
+/* A thread of ours that is not ours in this process has come back to us. */
+void ob__die_stray(void) __attribute__((noreturn));
 int ob__forked_slow(ob_engine *engine);
 int ob__engine_restart(ob_engine *engine);
 void ob__engine_reset(ob_engine *engine);
@@ -319,10 +325,12 @@ void ob__stop_begin(ob_engine *engine, int how);
 /* exit.c */
 void ob__exit_register(ob_engine *engine);
 void ob__exit_unregister(ob_engine *engine);
-void ob__exit_halt(ob_engine *engine) __attribute__((noreturn));
-/* Before anything starts on the loop. */
+void ob__exit_slow(ob_engine *engine);
+/* Before anything starts on the loop, and after every handler. */
 static inline void ob__exit_check(ob_engine *engine) {
-  if (OB_UNLIKELY(ob__load_relaxed(&engine->exiting))) ob__exit_halt(engine);
+  if (OB_UNLIKELY(ob__load_relaxed(&engine->exiting) |
+                  ob__load_relaxed(&ob__stray)))
+    ob__exit_slow(engine);
 }
 
 /* room.c */

@@ -44,6 +44,9 @@ static void on_timer(uv_timer_t *handle) {
 /* Sets the one uv_timer to the wheel's next expiry. */
 static void set_timer(ob_engine *engine) {
   uint64_t next = ob__wheel_next(&engine->wheel), now, ms;
+#ifdef OB_BREAK_IDLE /* a heartbeat, as loops like to have one */
+  if (next == OB_FOREVER) next = ob__now() + 100000000u;
+#endif
   if (next == engine->wheel_set) return;
   engine->wheel_set = next;
   if (next == OB_FOREVER) {
@@ -60,6 +63,8 @@ static void set_timer(ob_engine *engine) {
 /* The last thing before epoll_wait. */
 static void on_prepare(uv_prepare_t *handle) {
   ob_engine *engine = handle->data;
+  /* A callback of libuv's may have forked, and not left its child. */
+  if (OB_UNLIKELY(ob__load_relaxed(&ob__stray))) ob__exit_slow(engine);
   if (engine->wheel.fresh != NULL) ob__wheel_settle(&engine->wheel, ob__now());
   set_timer(engine);
   if (!engine->sleep_allowed) return;

@@ -74,7 +74,7 @@ static int waits(const ob__offload *pool, const ob_request *request) {
 
 /* Runs one job, unless it has ended while it waited. */
 static void run_job(ob_request *request) {
-  uint32_t old, measured = request->flags & OB__FLAG_LOOK;
+  uint32_t old, word, measured = request->flags & OB__FLAG_LOOK;
   ob__look *look = &ob__full_of(request)->look;
   if (ob__load_relaxed(&request->engine->exiting))
     for (;;) pause(); /* nothing new starts */
@@ -95,7 +95,11 @@ static void run_job(ob_request *request) {
   } while (!ob__cas_weak_acq_rel(&request->state, &old, old | OB__RUNNING));
   ob__request_ref(request); /* valid until the handler returns */
   if (OB_UNLIKELY(measured)) ob__look_begin(request->engine, look);
+  word = ob__fork_word();
   request->handler(request, request->input, request->input_size, request->user);
+#ifndef OB_BREAK_STRAY
+  if (ob__fork_word() != word) ob__die_stray();
+#endif
   if (OB_UNLIKELY(measured)) ob__look_return(request->engine, look);
   ob__request_unref(request);
 }
@@ -207,7 +211,9 @@ void ob__offload_free(ob_engine *engine) {
   pthread_cond_destroy(&pool->gone);
   pthread_cond_destroy(&pool->work);
   pthread_mutex_destroy(&pool->mutex);
+#ifndef OB_BREAK_FREE
   free(pool);
+#endif
 }
 
 void ob__offload_stats(ob_engine *engine, ob_stats *out) {

@@ -11,7 +11,11 @@
 
 uint64_t ob__now(void) {
   struct timespec ts;
+#ifndef OB_BREAK_CLOCK
   clock_gettime(CLOCK_MONOTONIC, &ts);
+#else
+  clock_gettime(CLOCK_REALTIME, &ts);
+#endif
   return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
@@ -26,7 +30,9 @@ int ob__cond_init(pthread_cond_t *cond) {
   pthread_condattr_t attr;
   int rc = pthread_condattr_init(&attr);
   if (rc != 0) return rc;
+#ifndef OB_BREAK_COND_CLOCK
   pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+#endif
   rc = pthread_cond_init(cond, &attr);
   pthread_condattr_destroy(&attr);
   return rc;

@@ -20,9 +20,15 @@ ptrdiff_t ob_spi_read(int fd, void *bytes, size_t size) {
   return count >= 0 ? count : -errno;
 }
 
+#ifdef OB_BREAK_NOSIGNAL
+#define HOW 0
+#else
+#define HOW MSG_NOSIGNAL
+#endif
+
 ptrdiff_t ob_spi_send(int fd, const void *bytes, size_t size) {
   ssize_t count;
-  do count = send(fd, bytes, size, MSG_NOSIGNAL);
+  do count = send(fd, bytes, size, HOW);
   while (count < 0 && errno == EINTR);
   return count >= 0 ? count : -errno;
 }

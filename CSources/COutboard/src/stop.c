@@ -202,6 +202,11 @@ static int wait_stopped(ob_engine *engine, uint64_t deadline_ns) {
                        : deadline_ns);
   int rc, on_other_loop = ob__loop_self() != NULL;
   ob__thread *self = ob__thread_self();
+  if (ob__load_acquire(&engine->halted) == OB__HALTED)
+    return ob__fail(OB_ETIMEDOUT,
+                    "engine \"%s\" was halted by exit(); stop it before that, "
+                    "or in an exit handler that was registered after its start",
+                    engine->name);
   if (on_other_loop) {
     rc = ob__cycle_enter(&engine, 1, "ob_engine_stop");
     if (rc != OB_OK) return rc;

@@ -93,10 +93,12 @@ static void thread_ended(void *arg) {
   tls_lane = NULL;
   tls_engine_id = 0;
   self->lanes = NULL;
+#ifndef OB_BREAK_RECYCLE
   ob__registry_lock();
   self->next_free = free_threads;
   free_threads = self;
   ob__registry_unlock();
+#endif
 }
 
 static void make_key(void) {
@@ -142,6 +144,9 @@ ob__thread *ob__thread_self(void) {
 
 /* In a fork child: this thread is no loop's and no pool's any more. */
 void ob__thread_in_child(void) {
+#ifndef OB_BREAK_STRAY
+  if (tls_loop != NULL) ob__store_relaxed(&ob__stray, 1u);
+#endif
   tls_loop = NULL;
   if (tls_self != NULL) tls_self->pool = NULL;
 }
