@@ -7,8 +7,10 @@ PREFIX ?= /usr/local
 CC := gcc
 CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wpedantic
 # As shipped: position independent, hidden but for OB_API, no lazily allocated
-# TLS (glibc aborts on it when memory is short), no path of the build machine.
+# TLS (glibc aborts on it when memory is short), no path of the build machine,
+# unwind tables for guard.h.
 LIB_CFLAGS := $(CFLAGS) -fPIC -fvisibility=hidden -ftls-model=initial-exec \
+  -fasynchronous-unwind-tables \
   -ffile-prefix-map=$(CURDIR)=. -I$(CORE)/include \
   $(shell pkg-config --cflags libuv 2>/dev/null)
 JOBS := -j 2

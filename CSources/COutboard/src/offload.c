@@ -95,7 +95,8 @@ static void run_job(ob_request *request) {
   } while (!ob__cas_weak_acq_rel(&request->state, &old, old | OB__RUNNING));
   ob__request_ref(request); /* valid until the handler returns */
   if (OB_UNLIKELY(measured)) ob__look_begin(request->engine, look);
-  request->handler(request, request->input, request->input_size, request->user);
+  OB__CALL_OUT(request->handler(request, request->input, request->input_size,
+                                request->user));
   if (OB_UNLIKELY(measured)) ob__look_return(request->engine, look);
   ob__request_unref(request);
 }
