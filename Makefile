@@ -18,6 +18,7 @@ JOBS := -j 2
 .DEFAULT_GOAL := help
 .PHONY: help setup lib plugins demo test test-c test-swift test-install \
   test-hosts test-counters test-consumer sanitize sanitize-c sanitize-swift mutants models \
+  test-cpp test-abi test-hygiene abi abi-accept sanitize-cpp \
   format check-format install clean
 
 help: ## List what can be made
@@ -51,7 +52,8 @@ $(LIB): $(LIB_OBJ)
 
 -include $(wildcard $(BUILD)/lib/*.d)
 
-PUBLIC_HEADERS := $(filter-out %/outboard_spi.h,$(wildcard $(CORE)/include/*.h))
+PUBLIC_HEADERS := $(filter-out %/outboard_spi.h,\
+  $(wildcard $(CORE)/include/*.h $(CORE)/include/*.hpp))
 SERIES := $(basename $(VERSION))
 SUBST := sed -e 's/@VERSION@/$(VERSION)/' -e 's/@VERSION_SERIES@/$(SERIES)/'
 
@@ -157,6 +159,9 @@ test-swift: ## Swift tests, with the executor SPI and without
 test-install: $(LIB) ## C and C++ hosts outside the tree
 	@Tests/Install/run.sh
 
+test-cpp: $(LIB) ## outboard.hpp, gcc and clang, and what unwinds
+	@Tests/Cpp/run.sh
+
 test-hosts: plugins ## The host and the real plugins
 	@Tests/Hosts/outboard-call.sh
 	@Tests/Hosts/plugins.sh
@@ -167,11 +172,15 @@ test-counters: ## Allocations of the Swift layer, counted
 test-consumer: ## A Swift package that depends on ours
 	@Tests/consumer.sh
 
-sanitize: sanitize-c sanitize-swift ## All tests under TSan and ASan+UBSan
+sanitize: sanitize-c sanitize-cpp sanitize-swift ## All tests under TSan and ASan+UBSan
 
 sanitize-c: ## The C tests under TSan (gcc) and ASan+UBSan (clang)
 	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=tsan run
 	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=asan run
+
+sanitize-cpp: ## The C++ tests under TSan and ASan+UBSan
+	@Tests/Cpp/run.sh tsan
+	@Tests/Cpp/run.sh asan
 
 sanitize-swift: ## The Swift tests under TSan and ASan
 	@Tests/swift.sh "thread sanitizer" --sanitize=thread \
@@ -181,13 +190,14 @@ sanitize-swift: ## The Swift tests under TSan and ASan
 
 mutants: ## Take each guard out; its test must fail
 	@Tests/C/mutants.sh
+	@Tests/Cpp/mutants.sh
 
 models: ## Verify the Spin models and their mutations
 	@Tests/Models/run.sh
 
 # --- Formatters --------------------------------------------------------------
 
-C_FILES := $(shell git ls-files '*.c' '*.h' '*.cpp' 2>/dev/null)
+C_FILES := $(shell git ls-files '*.c' '*.h' '*.cpp' '*.hpp' 2>/dev/null)
 SWIFT_DIRS := Package.swift Sources Tests Benchmarks
 CLANG_FORMAT := $(BUILD)/venv/bin/clang-format
 
