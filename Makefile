@@ -162,6 +162,18 @@ test-install: $(LIB) ## C and C++ hosts outside the tree
 test-cpp: $(LIB) ## outboard.hpp, gcc and clang, and what unwinds
 	@Tests/Cpp/run.sh
 
+abi: $(LIB) ## Compare the public C interface with Tests/ABI/outboard.abi
+	@Tests/ABI/abi.py check --library $(LIB)
+
+abi-accept: ## Write Tests/ABI/outboard.abi anew, if the rules allow the change
+	@Tests/ABI/abi.py accept
+
+test-abi: $(LIB) ## The same check, and that it sees each kind of change
+	@Tests/ABI/run.sh
+
+test-hygiene: $(LIB) $(CLOCK) ## Archive and plugin: symbols, TLS, two copies
+	@Tests/Hygiene/run.sh
+
 test-hosts: plugins ## The host and the real plugins
 	@Tests/Hosts/outboard-call.sh
 	@Tests/Hosts/plugins.sh
