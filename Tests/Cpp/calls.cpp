@@ -182,16 +182,17 @@ TEST(an_expired_call_destroys_its_value) {
   gate entered, leave;
   {
     outboard::engine engine;
-    CHECK_THROWS(engine.call(
-                     [&, kept = tracked(1)] {
-                       entered.open();
-                       leave.await();
-                       return tracked(2);
-                     },
-                     {20ms, "slow lookup"}),
-                 OB_ETIMEDOUT, "slow lookup");
-    entered.await();
-    CHECK_EQ(tracked::alive.load(), 1);  // the callable still runs
+    // Again with more time where the loop was too late to begin it.
+    for (auto time = 20ms; !entered.is_open; time *= 2)
+      CHECK_THROWS(engine.call(
+                       [&, kept = tracked(1)] {
+                         entered.open();
+                         leave.await();
+                         return tracked(2);
+                       },
+                       {time, "slow lookup"}),
+                   OB_ETIMEDOUT, "slow lookup");
+    CHECK(tracked::alive >= 1);  // the callable still runs
     leave.open();
     await_that([] { return tracked::alive == 0; });
     CHECK_THROWS(engine.call([] {}, 0s), OB_ETIMEDOUT, "deadline");
@@ -356,15 +357,18 @@ TEST(what_is_given_up_is_destroyed) {
 TEST(a_promise_kept_elsewhere) {
   outboard::engine engine;
   std::thread other;
+  gate begun;  // the callable may still run when its promise has been kept
   auto value = engine.call_async<std::unique_ptr<int>>(
       [&](outboard::promise<std::unique_ptr<int>> promise) {
-        other = std::thread([mine = std::move(promise)]() mutable {
+        other = std::thread([mine = std::move(promise), &begun]() mutable {
+          begun.await();
           CHECK(!mine.cancelled());
           CHECK(mine.remaining() == std::chrono::nanoseconds::max());
           CHECK(mine.set_value(std::make_unique<int>(8)));
           CHECK(!mine.set_value(nullptr));  // once
           CHECK(mine.cancelled());
         });
+        begun.open();
       });
   other.join();
   CHECK(*value == 8);
@@ -446,15 +450,18 @@ TEST(a_promise_answers_from_its_hook) {
 
 TEST(a_late_promise_is_destroyed) {
   std::unique_ptr<outboard::promise<tracked>> kept;
+  gate given;
   {
     outboard::engine engine;
-    CHECK_THROWS(engine.call_async<tracked>(
-                     [&](outboard::promise<tracked> promise) {
-                       kept = std::make_unique<outboard::promise<tracked>>(
-                           std::move(promise));
-                     },
-                     10ms),
-                 OB_ETIMEDOUT, "deadline");
+    for (auto time = 10ms; !given.is_open; time *= 2)
+      CHECK_THROWS(engine.call_async<tracked>(
+                       [&](outboard::promise<tracked> promise) {
+                         kept = std::make_unique<outboard::promise<tracked>>(
+                             std::move(promise));
+                         given.open();
+                       },
+                       time),
+                   OB_ETIMEDOUT, "deadline");
     CHECK(kept->cancelled());
     CHECK_EQ(kept->remaining().count(), 0);
     CHECK(!kept->set_value(tracked(1)));

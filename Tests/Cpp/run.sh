@@ -124,7 +124,7 @@ case "$variant" in
   tsan)
     flags=(-fsanitize=thread)
     export OB_TEST_SCALE=${OB_TEST_SCALE:-5} OB_TEST_OPS=${OB_TEST_OPS:-0.05}
-    export TSAN_OPTIONS="halt_on_error=1 ${TSAN_OPTIONS:-}"
+    export TSAN_OPTIONS="halt_on_error=1 suppressions=$here/tsan.supp ${TSAN_OPTIONS:-}"
     ;;
   asan)
     flags=(-fsanitize=address,undefined -fno-sanitize-recover=all)

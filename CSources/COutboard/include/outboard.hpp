@@ -38,9 +38,10 @@
  *   f() or f(outboard::context &), returning void, a movable value or an lvalue
  *   reference. They run on the loop thread and must not block; offload and
  *   submit_offload are for what does. call_async and submit_async are for what
- *   answers later: f(outboard::promise<R>). A call without a deadline keeps the
- *   callable where it is; every other form moves it to the heap, and destroys
- *   it on the loop thread, or on the submitting one if it was refused.
+ *   answers later: f(outboard::promise<R>), which may still run when its
+ * promise has been kept. A call without a deadline keeps the callable where it
+ * is; every other form moves it to the heap, and destroys it on the loop
+ * thread, or on the submitting one if it was refused.
  *
  * Exceptions
  *   What a callable throws is thrown again on the thread that calls, or that
@@ -131,7 +132,6 @@ class context {
       : request_(request), state_(state) {}
   context(const context &) = delete;
   context &operator=(const context &) = delete;
-
   ob_request *request_;
   detail::shared_state *state_; /* NULL for one that runs on the loop */
 };
@@ -204,7 +204,7 @@ class ticket {
     detail::check(ob_ticket_wait(raw_, within.ns, nullptr), "ticket::get");
     return state_->out.take();
   }
-  /* True when it has ended, false when time is up. */
+  /* False when time is up. */
   bool wait(deadline within = {}) const {
     int rc = ob_ticket_wait(raw_, within.ns, nullptr);
     if (ob_ticket_poll(raw_, nullptr) == 1) return true;
@@ -239,13 +239,12 @@ struct limits {
       : within(time), name(call_name), nowait(no_wait) {}
   template <class Rep, class Period>
   limits(std::chrono::duration<Rep, Period> time) noexcept : within(time) {}
-
   deadline within;
   const char *name = nullptr; /* for error texts; must outlive the call */
   bool nowait = false;        /* a full queue is OB_EAGAIN at once */
 };
 
-/* An engine of somebody else's: copied freely, keeps nothing alive. */
+/* Somebody else's engine: copied freely, keeps nothing alive. */
 class engine_ref {
  public:
   engine_ref() noexcept = default;
