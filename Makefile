@@ -11,7 +11,7 @@ CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wpedantic
 # unwind tables for guard.h.
 LIB_CFLAGS := $(CFLAGS) -fPIC -fvisibility=hidden -ftls-model=initial-exec \
   -fasynchronous-unwind-tables \
-  -ffile-prefix-map=$(CURDIR)=. -I$(CORE)/include \
+  '-ffile-prefix-map=$(CURDIR)=.' -I$(CORE)/include \
   $(shell pkg-config --cflags libuv 2>/dev/null)
 JOBS := -j 2
 
@@ -89,8 +89,7 @@ $(UV_STATIC): $(UV_LIBDIR)/libuv_a.a $(LINK)/uv_stubs.c
 	@objcopy --redefine-sym environ=ob__uv_environ \
 	  --redefine-sym stderr=ob__uv_stderr \
 	  --redefine-sym in6addr_any=ob__uv_in6addr_any $< $@
-	@$(CC) $(CFLAGS) -fPIC -fvisibility=hidden -c -o $(BUILD)/uv/stubs.o \
-	  $(LINK)/uv_stubs.c
+	@$(CC) $(LIB_CFLAGS) -c -o $(BUILD)/uv/stubs.o $(LINK)/uv_stubs.c
 	@ar rcsD $@ $(BUILD)/uv/stubs.o
 
 $(CLOCK): CSources/ClockPlugin/clock.c $(wildcard $(ABI)/src/*.c \
