@@ -7,15 +7,18 @@ PREFIX ?= /usr/local
 CC := gcc
 CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wpedantic
 # As shipped: position independent, hidden but for OB_API, no lazily allocated
-# TLS (glibc aborts on it when memory is short), no path of the build machine.
+# TLS (glibc aborts on it when memory is short), no path of the build machine,
+# unwind tables for guard.h.
 LIB_CFLAGS := $(CFLAGS) -fPIC -fvisibility=hidden -ftls-model=initial-exec \
-  -ffile-prefix-map=$(CURDIR)=. -I$(CORE)/include \
+  -fasynchronous-unwind-tables \
+  '-ffile-prefix-map=$(CURDIR)=.' -I$(CORE)/include \
   $(shell pkg-config --cflags libuv 2>/dev/null)
 JOBS := -j 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lib plugins demo test test-c test-swift test-install \
   test-hosts test-counters test-consumer sanitize sanitize-c sanitize-swift mutants models \
+  test-cpp test-abi test-hygiene abi abi-accept sanitize-cpp \
   format check-format install clean
 
 help: ## List what can be made
@@ -49,7 +52,8 @@ $(LIB): $(LIB_OBJ)
 
 -include $(wildcard $(BUILD)/lib/*.d)
 
-PUBLIC_HEADERS := $(filter-out %/outboard_spi.h,$(wildcard $(CORE)/include/*.h))
+PUBLIC_HEADERS := $(filter-out %/outboard_spi.h,\
+  $(wildcard $(CORE)/include/*.h $(CORE)/include/*.hpp))
 SERIES := $(basename $(VERSION))
 SUBST := sed -e 's/@VERSION@/$(VERSION)/' -e 's/@VERSION_SERIES@/$(SERIES)/'
 
@@ -85,8 +89,7 @@ $(UV_STATIC): $(UV_LIBDIR)/libuv_a.a $(LINK)/uv_stubs.c
 	@objcopy --redefine-sym environ=ob__uv_environ \
 	  --redefine-sym stderr=ob__uv_stderr \
 	  --redefine-sym in6addr_any=ob__uv_in6addr_any $< $@
-	@$(CC) $(CFLAGS) -fPIC -fvisibility=hidden -c -o $(BUILD)/uv/stubs.o \
-	  $(LINK)/uv_stubs.c
+	@$(CC) $(LIB_CFLAGS) -c -o $(BUILD)/uv/stubs.o $(LINK)/uv_stubs.c
 	@ar rcsD $@ $(BUILD)/uv/stubs.o
 
 $(CLOCK): CSources/ClockPlugin/clock.c $(wildcard $(ABI)/src/*.c \
@@ -155,6 +158,21 @@ test-swift: ## Swift tests, with the executor SPI and without
 test-install: $(LIB) ## C and C++ hosts outside the tree
 	@Tests/Install/run.sh
 
+test-cpp: $(LIB) ## outboard.hpp, gcc and clang, and what unwinds
+	@Tests/Cpp/run.sh
+
+abi: $(LIB) ## Compare the public C interface with Tests/ABI/outboard.abi
+	@Tests/ABI/abi.py check --library $(LIB)
+
+abi-accept: ## Write Tests/ABI/outboard.abi anew, if the rules allow the change
+	@Tests/ABI/abi.py accept
+
+test-abi: $(LIB) ## The same check, and that it sees each kind of change
+	@Tests/ABI/run.sh
+
+test-hygiene: $(LIB) $(CLOCK) ## Archive and plugin: symbols, TLS, two copies
+	@Tests/Hygiene/run.sh
+
 .PHONY: hosts-setup hosts-readme
 hosts-setup: setup
 	@.ci/setup packages-hosts
@@ -174,11 +192,15 @@ test-counters: ## Allocations of the Swift layer, counted
 test-consumer: ## A Swift package that depends on ours
 	@Tests/consumer.sh
 
-sanitize: sanitize-c sanitize-swift ## All tests under TSan and ASan+UBSan
+sanitize: sanitize-c sanitize-cpp sanitize-swift ## All tests under TSan and ASan+UBSan
 
 sanitize-c: ## The C tests under TSan (gcc) and ASan+UBSan (clang)
 	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=tsan run
 	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=asan run
+
+sanitize-cpp: ## The C++ tests under TSan and ASan+UBSan
+	@Tests/Cpp/run.sh tsan
+	@Tests/Cpp/run.sh asan
 
 sanitize-swift: ## The Swift tests under TSan and ASan
 	@Tests/swift.sh "thread sanitizer" --sanitize=thread \
@@ -188,13 +210,14 @@ sanitize-swift: ## The Swift tests under TSan and ASan
 
 mutants: ## Take each guard out; its test must fail
 	@Tests/C/mutants.sh
+	@Tests/Cpp/mutants.sh
 
 models: ## Verify the Spin models and their mutations
 	@Tests/Models/run.sh
 
 # --- Formatters --------------------------------------------------------------
 
-C_FILES := $(shell git ls-files '*.c' '*.h' '*.cpp' 2>/dev/null)
+C_FILES := $(shell git ls-files '*.c' '*.h' '*.cpp' '*.hpp' 2>/dev/null)
 SWIFT_DIRS := Package.swift Sources Tests Benchmarks
 CLANG_FORMAT := $(BUILD)/venv/bin/clang-format
 

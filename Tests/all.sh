@@ -6,8 +6,8 @@ mkdir -p build
 log=build/test.log
 : >"$log"
 status=0
-for suite in test-c test-install test-hosts test-swift test-counters \
-  test-consumer; do
+for suite in test-c test-cpp test-install test-abi test-hygiene test-hosts \
+  test-swift test-counters test-consumer; do
   begin=$SECONDS
   echo "=== $suite"
   if make --no-print-directory "$suite" 2>&1 | tee -a "$log"; then

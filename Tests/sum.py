@@ -9,7 +9,7 @@ import sys
 
 RUNNER = re.compile(
     r"^(?:C tests|install|models|mutants|outboard-call|counters|plugins|consumer|"
-    r"hosts|swift tests)[^:]*: (\d+) passed, (\d+) failed$"
+    r"hosts|doctor|swift tests|cpp|abi|hygiene)[^:]*: (\d+) passed, (\d+) failed$"
 )
 
 

@@ -33,6 +33,10 @@ hosts() { # TAG PREFIX: builds and runs the hosts against an installation
     # shellcheck disable=SC2086
     check "$tag: pkg-config, C++17, $cxx" sh -c "$cxx -std=c++17 -Wall -Wextra \
       -Wpedantic -Werror '$work/src/host.cpp' $flags -o '$work/h' && '$work/h'"
+    # shellcheck disable=SC2086
+    check "$tag: pkg-config, outboard.hpp, $cxx" sh -c "$cxx -std=c++17 -Wall \
+      -Wextra -Wpedantic -Werror '$work/src/host_hpp.cpp' $flags -o '$work/h' &&
+      '$work/h'"
   done
   rm -rf "$work/b"
   check "$tag: find_package configures" cmake -S "$here/cmake" -B "$work/b" \
@@ -40,11 +44,13 @@ hosts() { # TAG PREFIX: builds and runs the hosts against an installation
   check "$tag: find_package builds" cmake --build "$work/b"
   check "$tag: find_package, C" "$work/b/host-c"
   check "$tag: find_package, C++17" "$work/b/host-cxx"
+  check "$tag: find_package, outboard.hpp" "$work/b/host-hpp"
 }
 
 mkdir -p "$work/src"
 cp "$here/host.c" "$work/src/host.c"
 cp "$here/host.c" "$work/src/host.cpp"
+cp "$here/host_hpp.cpp" "$work/src"
 
 check "make install" make -C "$root" install PREFIX="$work/first place"
 mv "$work/first place" "$work/moved"

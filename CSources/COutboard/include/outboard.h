@@ -72,7 +72,7 @@
  *   0.1.0  first version.
  *          Streams: ob_stream_*, ob_emitter_*, OB_EEND. Seeing inside:
  *          ob_inspect and outboard_inspect.h; ob_engine_opts.inspect.
- *          ob_request_again, OB_CALL_COPY.
+ *          ob_request_again, OB_CALL_COPY. For C++: outboard.hpp.
  */
 #ifndef OUTBOARD_H
 #define OUTBOARD_H

@@ -184,7 +184,7 @@ int ob_call(ob_engine *engine, const ob_call_opts *opts, ob_result *out) {
    * whether the input was taken: it always is. */
   if (!accepted && opts != NULL && opts->size == sizeof *opts &&
       opts->destroy != NULL)
-    opts->destroy(opts->input, opts->input_size, opts->user);
+    OB__CALL_OUT(opts->destroy(opts->input, opts->input_size, opts->user));
   if (out == NULL) ob_result_free(result);
   return rc;
 }

@@ -13,7 +13,8 @@ int ob__run_handler(ob_engine *engine, ob_request *request) {
   engine->current_answered = 0;
   ob__store_relaxed(&engine->current_name, request->name);
   ob__store_relaxed(&engine->current_handler, request->handler);
-  request->handler(request, request->input, request->input_size, request->user);
+  OB__CALL_OUT(request->handler(request, request->input, request->input_size,
+                                request->user));
   ob__exit_check(engine); /* neither its callback nor its destructor starts */
   answered = engine->current_answered;
   engine->current = outer;
@@ -141,7 +142,7 @@ static void deliver(ob_request *request) {
     ob__cq_deliver(request);
   } else if (full->done.on_done != NULL) {
     ob__request_take(request, &result);
-    full->done.on_done(status, &result, full->done_user);
+    OB__CALL_OUT(full->done.on_done(status, &result, full->done_user));
     ob_result_free(&result);
   }
 }
@@ -151,7 +152,8 @@ static void finish(ob_request *request) {
   ob__full *full = ob__full_of(request);
   deliver(request);
   if (full->destroy != NULL)
-    full->destroy(request->input, request->input_size, request->user);
+    OB__CALL_OUT(
+        full->destroy(request->input, request->input_size, request->user));
   ob__request_unref(request);
 }
 
@@ -267,7 +269,7 @@ static void again(ob_request *request, uint32_t state) {
       full->on_cancel != NULL) {
     ob_cancel_hook hook = full->on_cancel;
     full->on_cancel = NULL;
-    hook(request, full->cancel_arg);
+    OB__CALL_OUT(hook(request, full->cancel_arg));
   }
   /* Ended while it waited for a pool thread, and nobody has taken it there. */
   if ((state & OB__DONE) && (state & OB__POOLED) && !(state & OB__RUNNING) &&

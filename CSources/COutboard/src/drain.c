@@ -68,7 +68,7 @@ uint32_t ob__drain(ob_engine *engine) {
     engine->budget--;
     ob__exit_check(engine);
     if (OB_UNLIKELY(watch)) ob__beat(engine);
-    node->run(node, (int)engine->drain_status);
+    OB__CALL_OUT(node->run(node, (int)engine->drain_status));
     ob__wake_aged(engine);
 #ifdef OB_BREAK_BATCH
     if (engine->ready == NULL) grab(engine);

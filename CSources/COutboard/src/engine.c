@@ -247,7 +247,8 @@ void ob_start_done(ob_start_token *token, int status, const char *text) {
 static void run_start_hook(void *arg, int status) {
   ob_engine *engine = arg;
   if (status == OB_OK)
-    engine->opts.on_start(engine, &engine->token, engine->opts.user);
+    OB__CALL_OUT(
+        engine->opts.on_start(engine, &engine->token, engine->opts.user));
   else
     ob_start_done(&engine->token, status, NULL);
 }

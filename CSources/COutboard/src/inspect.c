@@ -151,7 +151,8 @@ int ob__inspect_set(ob_engine *engine, const ob_inspect_opts *opts) {
     ob__watch_clear(insight);
     ob__watch_await(insight);
   }
-  if (opts->stall_destroy != NULL) opts->stall_destroy(opts->stall_user);
+  if (opts->stall_destroy != NULL)
+    OB__CALL_OUT(opts->stall_destroy(opts->stall_user));
   return OB_OK;
 }
 

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "atomic.h"
+#include "guard.h"
 #include "inspect.h"
 #include "outboard.h"
 #include "outboard_spi.h"

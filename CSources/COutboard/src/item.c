@@ -47,6 +47,7 @@ void ob__item_run(ob_engine *engine, const ob__call_item *item, void *input,
     ob__bare_inline(&request);
   ob__count_outcome(engine, request.status);
   if (item->on_done != NULL)
-    item->on_done(request.status, &request.result, item->done_user);
+    OB__CALL_OUT(
+        item->on_done(request.status, &request.result, item->done_user));
   ob_result_free(&request.result);
 }

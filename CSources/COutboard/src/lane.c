@@ -248,7 +248,7 @@ static OB__COLD void run_measured(ob_engine *engine, const ob__entry *entry,
   /* Before it runs: a node may be gone after. */
   ob_call_record who = ob__who(NULL, ob__post_function(fn, arg), status);
   if (status == OB_OK) ob__look_begin(engine, look);
-  fn(arg, status);
+  OB__CALL_OUT(fn(arg, status));
   if (status == OB_OK) ob__look_return(engine, look);
   ob__look_end(engine, look, look->returned, &who);
   look->weight = 0;
@@ -290,7 +290,7 @@ static void run_entries(ob__lane *lane, uint64_t tail) {
     else if (OB_UNLIKELY(look.weight != 0))
       run_measured(engine, entry, &look);
     else
-      entry->fn(entry->arg, (int)engine->drain_status);
+      OB__CALL_OUT(entry->fn(entry->arg, (int)engine->drain_status));
     ob__wake_aged(engine);
     head++;
     if ((head & 63) == 0) ob__store_release(&lane->head, head);

@@ -175,7 +175,7 @@ static void count_theirs(uv_handle_t *handle, void *arg) {
 int ob__loop_close_handles(ob_engine *engine) {
   uv_walk(&engine->uv, close_theirs, engine);
   engine->sleep_allowed = 0;
-  uv_run(&engine->uv, UV_RUN_NOWAIT);
+  OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_NOWAIT));
   engine->foreign_handles = 0;
   uv_walk(&engine->uv, count_theirs, engine);
   return engine->foreign_handles == 0;
@@ -188,7 +188,7 @@ void ob__loop_close(ob_engine *engine) {
   uv_walk(&engine->uv, close_any, engine);
   engine->sleep_allowed = 0;
   for (rounds = 0; rounds < 100 && uv_loop_alive(&engine->uv); rounds++)
-    uv_run(&engine->uv, UV_RUN_NOWAIT);
+    OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_NOWAIT));
   pthread_mutex_lock(&engine->life_mutex);
   ob__count(&engine->idle_ns, uv_metrics_idle_time(&engine->uv));
   ob__store_relaxed(&engine->ended_at, ob__now());
@@ -207,7 +207,7 @@ static void poll_now(ob_engine *engine) {
   uint64_t now;
   engine->sleep_allowed = 0;
   if (engine->wheel.count > 0) ob__wheel_advance(&engine->wheel, ob__now());
-  uv_run(&engine->uv, UV_RUN_NOWAIT);
+  OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_NOWAIT));
   engine->uv_touched = 0;
   engine->poll_items = 0;
   now = ob__now();
@@ -235,7 +235,7 @@ static int poll_due(ob_engine *engine, uint32_t ran) {
 
 static void sleep_once(ob_engine *engine) {
   engine->sleep_allowed = 1;
-  uv_run(&engine->uv, UV_RUN_ONCE);
+  OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_ONCE));
   engine->sleep_allowed = 0;
   engine->uv_touched = 0;
   engine->poll_items = 0;

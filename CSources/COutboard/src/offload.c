@@ -96,7 +96,8 @@ static void run_job(ob_request *request) {
   ob__request_ref(request); /* valid until the handler returns */
   if (OB_UNLIKELY(measured)) ob__look_begin(request->engine, look);
   word = ob__fork_word();
-  request->handler(request, request->input, request->input_size, request->user);
+  OB__CALL_OUT(request->handler(request, request->input, request->input_size,
+                                request->user));
 #ifndef OB_BREAK_STRAY
   if (ob__fork_word() != word) ob__die_stray();
 #endif

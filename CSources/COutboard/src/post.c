@@ -36,7 +36,7 @@ static void node_entry(void *arg, int status) {
   if (engine != NULL && ob__watch_on(engine)) /* lane.c has named this */
     ob__store_relaxed(&engine->current_handler,
                       (ob_handler)(uintptr_t)node->run);
-  node->run(node, status);
+  OB__CALL_OUT(node->run(node, status));
 }
 
 uintptr_t ob__post_function(ob_post_fn fn, const void *arg) {

@@ -72,7 +72,7 @@ void ob_result_free(ob_result *result) {
   old = *result;
   *result = ob_result_none();
   if (old.kind == KIND_REF && old.u.ref.destroy != NULL)
-    old.u.ref.destroy(old.u.ref.data, old.size, old.u.ref.user);
+    OB__CALL_OUT(old.u.ref.destroy(old.u.ref.data, old.size, old.u.ref.user));
 }
 
 int ob__result_failed(const ob_result *result) {

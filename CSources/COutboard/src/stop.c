@@ -88,7 +88,7 @@ int ob__stop_step(ob_engine *engine) {
      * on_stop. */
     engine->drain_status = (uint32_t)OB_ESHUTDOWN;
     if (engine->opts.on_stop != NULL && has_started(engine))
-      engine->opts.on_stop(engine, engine->opts.user);
+      OB__CALL_OUT(engine->opts.on_stop(engine, engine->opts.user));
     if (!ob__queue_empty(engine)) return 0;
   }
   if (!ob__loop_close_handles(engine)) return 0;

@@ -36,7 +36,7 @@ void ob__stream_unref(ob_stream *stream) {
   /* Acquire and release: every owner's writes come before the free. */
   if (ob__sub_acq_rel(&stream->refs, 1u) != 1) return;
   if (stream->opts.ready_destroy != NULL)
-    stream->opts.ready_destroy(stream->opts.ready_user);
+    OB__CALL_OUT(stream->opts.ready_destroy(stream->opts.ready_user));
   free(stream);
 }
 

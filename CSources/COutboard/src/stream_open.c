@@ -22,8 +22,8 @@
  */
 
 static void tell(ob_stream *stream, ob_producer hook) {
-  hook(ob__emitter_of(stream), stream->opts.input, stream->opts.input_size,
-       stream->opts.user);
+  OB__CALL_OUT(hook(ob__emitter_of(stream), stream->opts.input,
+                    stream->opts.input_size, stream->opts.user));
 }
 
 static int is_over(ob_stream *stream) {
@@ -66,7 +66,8 @@ static void run_ready(ob_node *node, int status) {
   stream->ready_queued = 0;
   left = (stream->flow.state & OB__FLOW_LEFT) != 0;
   ob__lock_give(&stream->lock);
-  if (!left) stream->opts.on_ready(stream, stream->opts.ready_user);
+  if (!left)
+    OB__CALL_OUT(stream->opts.on_ready(stream, stream->opts.ready_user));
   ob__stream_unref(stream);
 }
 
@@ -135,8 +136,8 @@ static void gone(void *input, size_t size, void *user) {
   (void)size;
   (void)user;
   if (stream->opts.destroy != NULL)
-    stream->opts.destroy(stream->opts.input, stream->opts.input_size,
-                         stream->opts.user);
+    OB__CALL_OUT(stream->opts.destroy(
+        stream->opts.input, stream->opts.input_size, stream->opts.user));
   ob__stream_unref(stream);
 }
 

@@ -45,7 +45,7 @@ typedef struct ob__hook {
 
 static void hook_release(ob__hook *hook) {
   if (hook == NULL || ob__sub_acq_rel(&hook->refs, 1u) != 1) return;
-  if (hook->destroy != NULL) hook->destroy(hook->user);
+  if (hook->destroy != NULL) OB__CALL_OUT(hook->destroy(hook->user));
   free(hook);
 }
 
@@ -211,7 +211,8 @@ static void report(ob__watched *watched, uint64_t now) {
     memset(stall.pending, 0, sizeof stall.pending);
     stall.handler = 0;
   }
-  if (hook != NULL && hook->run != NULL) hook->run(&stall, hook->user);
+  if (hook != NULL && hook->run != NULL)
+    OB__CALL_OUT(hook->run(&stall, hook->user));
   hook_release(hook);
   pthread_mutex_lock(&lock);
   watched->last = stall;
