@@ -5,7 +5,11 @@ set -u
 cd "$(dirname "$0")" || exit 1
 
 part() { # PART [ARGUMENT...]
+  local code
   "$node" host.js "$@"
+  code=$?
+  [ $code -eq 0 ] || echo "exit status $code"
+  [ $code -eq 0 ]
 }
 
 # The process writes what the host says, and nothing else on either stream.
@@ -30,7 +34,9 @@ symbols() { # local|global
   }
   cat "$log".* >"$log"
   printf '%s: %s; ' "$1" "$said"
-  /usr/bin/python3 bindings.py "$log" "$PRICING" "$CLOCK" --addon "$ENGINE"
+  python3 ../support/bindings.py "$log" "$PRICING" "$CLOCK" --addon "$ENGINE" \
+    uv_close uv_handle_size uv_is_closing uv_poll_init uv_poll_start uv_ref \
+    uv_unref uv_version_string
 }
 
 "$@"

@@ -18,7 +18,7 @@ module.exports = async () => {
   // Idle: no thread of theirs runs for a second. The pools' extra threads may
   // leave meanwhile.
   let moved = ''
-  for (let attempt = 0; attempt < 8; attempt++) {
+  for (let attempt = 0; attempt < 5; attempt++) {
     const counts = ours.map(line => manners.switches(id(line)))
     await new Promise(resolve => setTimeout(resolve, 1000))
     moved = ours.filter((line, i) => {
