@@ -56,8 +56,8 @@ struct job {
   int32 pause_ms;
   const mcp_plugin *plugin; /* or: a tool, on a thread of the pool */
   char *tool, *args;
-  int32 code;     /* of the tool; set by the pool's thread before it answers */
-  uint8_t *buf;   /* the same; free_string */
+  int32 code;   /* of the tool; set by the pool's thread before it answers */
+  uint8_t *buf; /* the same; free_string */
   size_t len;
   int64 answer;
   int status;
@@ -92,9 +92,9 @@ static void run_tool(ob_request *request, void *input, size_t size,
                      void *user) {
   struct job *job = input;
   (void)size, (void)user;
-  job->code = job->plugin->execute_tool(job->tool, (const uint8_t *)job->args,
-                                        strlen(job->args), &job->buf,
-                                        &job->len);
+  job->code =
+      job->plugin->execute_tool(job->tool, (const uint8_t *)job->args,
+                                strlen(job->args), &job->buf, &job->len);
   ob_complete(request, OB_OK, ob_result_none());
 }
 
@@ -108,9 +108,8 @@ static struct job *job_submit(struct job of, ob_cq *queue) {
     opts.handler = of.plugin != NULL ? run_tool : run_number;
     opts.input = job;
     opts.input_size = sizeof *job;
-    opts.flags =
-        OB_CALL_BORROW | (of.plugin != NULL ? OB_CALL_OFFLOAD : 0) |
-        OB_CALL_NOWAIT;
+    opts.flags = OB_CALL_BORROW | (of.plugin != NULL ? OB_CALL_OFFLOAD : 0) |
+                 OB_CALL_NOWAIT;
     opts.cq = queue;
     opts.done_user = job;
     status = ob_submit(&job->ticket, engine, &opts);

@@ -131,10 +131,10 @@ Datum guest_reload(PG_FUNCTION_ARGS) {
   codes[1] = configure(guest->plugin, other);
   codes[2] = guest->plugin->init != NULL ? guest->plugin->init(&buf, &len) : 0;
   if (buf != NULL) guest->plugin->free_string(buf, len);
-  PG_RETURN_TEXT_P(cstring_to_text(
-      psprintf("%s, configure %d and %d, init %d",
-               before == guest->plugin ? "same" : "another", codes[0], codes[1],
-               codes[2])));
+  PG_RETURN_TEXT_P(
+      cstring_to_text(psprintf("%s, configure %d and %d, init %d",
+                               before == guest->plugin ? "same" : "another",
+                               codes[0], codes[1], codes[2])));
 }
 
 /* In a child of the backend: no ereport, no palloc, none of the backend's exit

@@ -14,6 +14,7 @@ BIN = os.environ["PGBIN"]
 BASE = os.environ["PGBASE"]  # data, sock, and copies of what the server loads
 DROP = os.environ["PGDROP"].split()  # setpriv and its options, if we are root
 LIMIT = 40  # seconds that anything here may take: far longer than it does
+PATIENCE = int(os.environ.get("PATIENCE", LIMIT))  # the same for one answer
 
 
 class Failed(Exception):
@@ -25,7 +26,7 @@ def check(condition, text):
         raise Failed(text)
 
 
-def until(what, condition, seconds=LIMIT):
+def until(what, condition, seconds=PATIENCE):
     """Waits for a condition."""
     end = time.monotonic() + seconds
     while not condition():
@@ -87,7 +88,7 @@ class Server:
                 cwd=BASE, env={**os.environ, **self.environment},
             )
         self.pid = self.process.pid
-        until("the server is there", lambda: self.process.poll() is not None or self.ready())
+        until("the server is there", lambda: self.process.poll() is not None or self.ready(), LIMIT)
         check(self.process.poll() is None, "the server ended: " + self.said())
         return self
 
@@ -206,7 +207,7 @@ class Session:
         self.psql.stdin.write(f"{sql};\n\\echo -end-\n".encode())
         self.psql.stdin.flush()
 
-    def answer(self, limit=LIMIT):
+    def answer(self, limit=PATIENCE):
         end = time.monotonic() + limit
         while "-end-\n" not in self.buffer:
             ready, _, _ = select.select([self.psql.stdout], [], [], max(0, end - time.monotonic()))
@@ -219,7 +220,7 @@ class Session:
         said, self.buffer = self.buffer.split("-end-\n", 1)
         return said.strip()
 
-    def ask(self, sql, limit=LIMIT):
+    def ask(self, sql, limit=PATIENCE):
         self.send(sql)
         return self.answer(limit)
 
