@@ -99,8 +99,18 @@ function said (worker) {
   })
 }
 
+// Seconds that anything here may take: far longer than it does.
+const patience = Number(process.env.PATIENCE || 30)
+
+/** Ends this process with what is wrong, though calls are under way that Node
+ * would wait for. */
+function giveUp (what) {
+  console.error(what)
+  process.kill(process.pid, 'SIGKILL')
+}
+
 /** Waits until a condition holds, and no longer than so many seconds. */
-async function until (what, condition, seconds = 20) {
+async function until (what, condition, seconds = patience) {
   const end = Date.now() + seconds * 1000
   while (!condition()) {
     assert.ok(Date.now() < end, `not within ${seconds} s: ${what}`)
@@ -113,5 +123,5 @@ const wait = (first, timeout = 30000) =>
 
 module.exports = {
   assert, guest, products, configuration, load, nth, callNow, callLater,
-  workers, said, until, wait
+  workers, said, until, wait, patience, giveUp
 }

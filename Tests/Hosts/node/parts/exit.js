@@ -1,7 +1,7 @@
 'use strict'
 const { spawn } = require('child_process')
 const path = require('path')
-const { assert } = require('../common.js')
+const { assert, patience } = require('../common.js')
 
 /** Runs leave.js; what it said and how it ended. */
 function leave (way, onReady) {
@@ -11,8 +11,8 @@ function leave (way, onReady) {
     const begin = Date.now()
     const killer = setTimeout(() => {
       child.kill('SIGKILL')
-      reject(new Error(`${way}: no end within 20 s; it said: ${result.out}${result.err}`))
-    }, 20000)
+      reject(new Error(`${way}: no end within ${patience} s; it said: ${result.out}${result.err}`))
+    }, patience * 1000)
     child.stdout.on('data', data => {
       result.out += data
       if (onReady && result.out.includes('ready')) { onReady(child); onReady = null }

@@ -18,7 +18,7 @@ module.exports = async (times = '3') => {
   for (let i = 1; i <= 25; i++) {
     for (const name of Object.keys(handled)) {
       process.kill(process.pid, name)
-      await until(name, () => handled[name] === i, 10)
+      await until(name, () => handled[name] === i)
     }
     callNow(plugins, i)
   }
