@@ -250,6 +250,26 @@ TEST(destroy_is_busy_while_calls_are_under_way) {
   CHECK_EQ(get(&destroyed), 1);
 }
 
+/* Who has taken the record of every call may destroy the queue, though a loop
+ * may not be through with it yet. */
+TEST(destroy_once_every_record_is_taken) {
+  ob_engine *engine = test_engine(NULL);
+  ob_cq_record record;
+  int rounds = (int)test_ops(20000);
+  for (int i = 0; i < rounds; i++) {
+    ob_cq *cq = make_cq();
+    int got = 0;
+    for (int value = 0; value < 2; value++) submit(engine, cq, value, NULL);
+    while (got < 2) {
+      if (ob_cq_next(cq, &record) != OB_OK) continue;
+      CHECK_EQ(check_record(&record), got);
+      got++;
+    }
+    CHECK_EQ(ob_cq_destroy(cq), OB_OK);
+  }
+  test_stop(engine);
+}
+
 static void done(int status, ob_result *result, void *user) {
   (void)status;
   (void)result;

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE 1
 #endif
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -18,7 +19,8 @@
 
 struct ob_cq {
   ob_request *head;   /* loops push by CAS, the consumer takes by exchange */
-  uint32_t under_way; /* atomic: submitted and not yet pushed */
+  uint32_t under_way; /* atomic: submitted and not yet being pushed */
+  uint32_t pushing;   /* atomic: loops inside ob__cq_deliver */
   int fd;
   uint32_t fork_word; /* the process it belongs to */
   ob_request *local;  /* consumer: taken, oldest first */
@@ -62,18 +64,29 @@ static void signal_fd(ob_cq *cq) {
   errno = saved;
 }
 
-/* On a loop: the request has ended. */
+/* On a loop: the request has ended. It is counted out before it is pushed, so
+ * that who has taken every record may destroy the queue; `pushing` has
+ * ob_cq_destroy wait for the last touch. */
 void ob__cq_deliver(ob_request *request) {
   ob__full *full = ob__full_of(request);
   ob_cq *cq = full->cq;
   ob_request *seen = ob__load_relaxed(&cq->head);
   ob__request_ref(request); /* the queue's */
+  ob__add_relaxed(&cq->pushing, 1u);
+#ifndef OB_BREAK_CQ_COUNT
+  /* Release: `pushing`, to the acquire in ob_cq_destroy. */
+  ob__sub_acq_rel(&cq->under_way, 1u);
+#endif
   do {
     full->done.cq_next = seen;
     /* Release: the record, to the exchange in take_all. */
   } while (!ob__cas_weak_acq_rel(&cq->head, &seen, request));
   if (seen == NULL) signal_fd(cq);
-  ob__cq_abort(cq); /* the last touch: it may be destroyed from here on */
+#ifdef OB_BREAK_CQ_COUNT
+  ob__sub_acq_rel(&cq->under_way, 1u);
+#endif
+  /* The last touch: it may be destroyed from here on. */
+  ob__sub_acq_rel(&cq->pushing, 1u);
 }
 
 static int take_all(ob_cq *cq) {
@@ -118,10 +131,16 @@ int ob_cq_destroy(ob_cq *cq) {
   ob_cq_record record;
   uint32_t left;
   if (cq == NULL) return OB_OK;
-  left = ob__load_acquire(&cq->under_way);
-  if (left != 0 && cq->fork_word == ob__fork_word())
-    return ob__fail(OB_EBUSY, "ob_cq_destroy: %u calls still deliver here",
-                    left);
+  if (cq->fork_word == ob__fork_word()) {
+    left = ob__load_acquire(&cq->under_way);
+    if (left != 0)
+      return ob__fail(OB_EBUSY, "ob_cq_destroy: %u calls still deliver here",
+                      left);
+#ifndef OB_BREAK_CQ_PUSHING
+    /* A few instructions and a write, on loops: pairs with their release. */
+    while (ob__load_acquire(&cq->pushing) != 0) sched_yield();
+#endif
+  }
   while (ob_cq_next(cq, &record) == OB_OK) ob_result_free(&record.result);
   syscall(SYS_close, cq->fd); /* close would be a cancellation point */
   free(cq);

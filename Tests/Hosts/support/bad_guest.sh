@@ -1,0 +1,55 @@
+# Sourced after host.sh: shows that a host's checks reject what is bad.
+# shellcheck shell=bash
+#
+#   rejects PROMISE SWITCH PLUGIN TEXT COMMAND...
+#       builds bad_guest.c with -DSWITCH over $PLUGIN (PRICING or CLOCK, the
+#       variable's name) and runs the command with that variable set to it. The
+#       command must fail by itself and say TEXT (fixed; '' is anything); if it
+#       passes, PROMISE is FAILED.
+#   accepts PROMISE SWITCH PLUGIN COMMAND...
+#       the same with a switch that is no fault (GUEST_STRICT, GUEST_GOOD): the
+#       command must pass, else the stand-in itself would be what is rejected.
+#   bad_guest SWITCH PLUGIN   builds it and prints its path
+rejected=0
+
+bad_guest() {
+  local out=$work/$1-$2.so
+  if [ ! -f "$out" ]; then
+    gcc -std=gnu11 -O1 -Wall -Wextra -fPIC -shared -fvisibility=hidden "-D$1" \
+      "-DGUEST_REAL=\"${!2}\"" -I"$root/CSources/CPluginABI/include" \
+      -o "$out" "$root/Tests/Hosts/support/bad_guest.c" -ldl -lpthread -lm || return 1
+  fi
+  printf '%s\n' "$out"
+}
+
+rejects() {
+  local promise=$1 switch=$2 plugin=$3 text=$4 guest output code
+  shift 4
+  guest=$(bad_guest "$switch" "$plugin") || {
+    result "$promise" FAILED "cannot build the bad guest $switch"
+    return
+  }
+  output=$(env "$plugin=$guest" timeout -k 5 "${LIMIT:-60}" "$@" 2>&1)
+  code=$?
+  if [ $code -eq 0 ]; then
+    result "$promise" FAILED "$switch is not noticed: $* $output"
+  elif [ $code -eq 124 ] || [ $code -ge 137 ]; then
+    result "$promise" FAILED "$switch: exit status $code, no verdict: $* $output"
+  elif ! grep -qF -- "$text" <<<"$output"; then
+    result "$promise" FAILED "$switch: no word of '$text': $* $output"
+  else
+    rejected=$((rejected + 1))
+  fi
+}
+
+accepts() {
+  local promise=$1 switch=$2 plugin=$3 guest output code
+  shift 3
+  guest=$(bad_guest "$switch" "$plugin") || {
+    result "$promise" FAILED "cannot build the guest $switch"
+    return
+  }
+  output=$(env "$plugin=$guest" timeout -k 5 "${LIMIT:-60}" "$@" 2>&1)
+  code=$?
+  [ $code -eq 0 ] || result "$promise" FAILED "$switch: exit status $code: $* $output"
+}
