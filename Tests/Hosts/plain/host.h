@@ -39,7 +39,7 @@ void leave_by_thread(void);
 void leave_by_return(void);
 /* signals.c */
 void show_handler(void);
-void show_sigwait(void);
+void show_signalfd(void);
 void show_fault(void);
 
 #endif

@@ -84,7 +84,7 @@ static const struct {
     {"exit-thread", leave_by_thread},
     {"exit-return", leave_by_return},
     {"handler", show_handler},
-    {"sigwait", show_sigwait},
+    {"signalfd", show_signalfd},
     {"fault", show_fault},
 };
 

@@ -188,7 +188,7 @@ void show_threads(void) {
   count = find_threads(before, threads, 64);
   if (count < 2) caller_wrong("only %u threads of the plugins seen", count);
   while (!are_idle(threads, count, who))
-    if (++tries == 5) {
+    if (++tries == 3) {
       caller_wrong("not idle: %s", who);
       break;
     }

@@ -77,15 +77,15 @@ for way in exit exit-thread exit-return; do
   shows exit "$ends" --runs 10 --status 7 -- "$plain" $way
 done
 rejects exit BAD_EXIT_JOIN PRICING 'did not end within' \
-  "$ends" --within 4 --status 7 -- "$plain" exit
+  "$ends" --within 3 --status 7 -- "$plain" exit
 rejects exit BAD_EXIT_STATUS CLOCK 'ended with status 66' \
   "$ends" --status 7 -- "$plain" exit
 rejects exit BAD_EXIT_PRINT CLOCK 'bad guest: good bye' \
   "$ends" --status 7 -- "$plain" exit
 
-for way in handler sigwait; do
+for way in handler signalfd; do
   for signal in TERM INT; do
-    shows killed "$ends" --runs 3 --signal $signal --says handled -- \
+    shows killed "$ends" --runs 2 --signal $signal --says handled -- \
       "$plain" $way
   done
 done
@@ -93,7 +93,7 @@ shows killed "$ends" --runs 3 --says handled -- "$plain" fault
 rejects killed BAD_HANDLER_TERM CLOCK 'handler did not run' \
   "$ends" --signal TERM --says handled -- "$plain" handler
 rejects killed BAD_THREAD_OPEN PRICING "a thread of the plugin's took" \
-  "$ends" --signal TERM --says handled -- "$plain" sigwait
+  "$ends" --signal TERM --says handled -- "$plain" signalfd
 rejects killed BAD_HANDLER_FAULT CLOCK 'ended with status 66' \
   "$ends" --says handled -- "$plain" fault
 
