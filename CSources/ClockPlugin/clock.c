@@ -9,12 +9,17 @@
 #include <mcp_plugin.h>
 #include <outboard.h>
 #include <outboard_uv.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define LONGEST_MS 60000
 #define DEFAULT_TIMEOUT_MS 30000
 
 static ob_engine *engine; /* set by init, never stopped: it ends with exit() */
+
+/* The deadline of calls that name none. It is -1 until configure or init has
+ * settled it; from then on it holds, also for who loads the plugin again. */
+static _Atomic int64_t default_timeout = -1;
 
 /* One call of wait_both. Loop thread only. */
 struct both {
@@ -75,7 +80,7 @@ static void start_both(ob_request *request, void *input, size_t size,
 
 static int32_t wait_both(const uint8_t *args, size_t args_len, uint8_t **buf,
                          size_t *len) {
-  int64_t waits[2], timeout = DEFAULT_TIMEOUT_MS;
+  int64_t waits[2], timeout = default_timeout;
   if (mcp_arg_int64(args, args_len, "first_ms", &waits[0]) != 0 ||
       mcp_arg_int64(args, args_len, "second_ms", &waits[1]) != 0 ||
       waits[0] < 0 || waits[0] > LONGEST_MS || waits[1] < 0 ||
@@ -130,11 +135,44 @@ static int32_t health(const uint8_t *args, size_t args_len, uint8_t **buf,
       ob_version_string(), stats.submitted, stats.completed, stats.timed_out);
 }
 
+/* One of several that settle it at once succeeds; the others must want the
+ * same. */
+static int32_t settle(int64_t timeout) {
+  int64_t held = -1;
+  if (atomic_compare_exchange_strong(&default_timeout, &held, timeout))
+    return MCP_OK;
+  return held == timeout ? MCP_OK : MCP_CONFIGURED;
+}
+
+static int32_t configure(const uint8_t *json, size_t len) {
+  int64_t timeout = DEFAULT_TIMEOUT_MS;
+  if (mcp_arg_int64(json, len, "timeout_ms", &timeout) < 0 || timeout < 1 ||
+      timeout > LONGEST_MS)
+    return MCP_ERROR;
+  return settle(timeout);
+}
+
+static int32_t schema(uint8_t **buf, size_t *len) {
+  return mcp_reply(buf, len,
+                   "{\"type\":\"object\",\"properties\":{\"timeout_ms\":{"
+                   "\"type\":\"integer\",\"minimum\":1,\"maximum\":%d,"
+                   "\"default\":%d,\"description\":"
+                   "\"Deadline of calls that name none\"}},\"required\":[]}",
+                   LONGEST_MS, DEFAULT_TIMEOUT_MS);
+}
+
+/* Once more, for who loads the plugin again: the same engine. In a fork child:
+ * a fresh one. Other threads may be in calls, so it is written only then. */
 static int32_t init(uint8_t **err, size_t *err_len) {
   ob_engine_opts opts = OB_ENGINE_OPTS_INIT;
+  ob_engine *shared;
   opts.name = "clock";
-  int status = ob_engine_shared(&engine, &opts);
-  if (status == OB_OK) return MCP_OK;
+  int status = ob_engine_shared(&shared, &opts);
+  if (status == OB_OK) {
+    if (shared != engine) engine = shared;
+    settle(DEFAULT_TIMEOUT_MS);
+    return MCP_OK;
+  }
   return mcp_error(err, err_len, "cannot start the engine: %s (%s)",
                    ob_strerror(status), ob_last_error_detail());
 }
@@ -145,10 +183,11 @@ static const mcp_tool tools[] = {
      "\"first_ms\":{\"type\":\"integer\",\"description\":\"0 to 60000\"},"
      "\"second_ms\":{\"type\":\"integer\",\"description\":\"0 to 60000\"},"
      "\"timeout_ms\":{\"type\":\"integer\",\"description\":"
-     "\"Deadline of the call; 30000 if left out\"}},"
+     "\"Deadline of the call; else as configured\"}},"
      "\"required\":[\"first_ms\",\"second_ms\"]}",
      wait_both},
     {"health", "Asks the engine's loop for a sign of life.", MCP_NO_ARGUMENTS,
      health},
 };
-MCP_PLUGIN_WITH(tools, .init = init);
+MCP_PLUGIN_WITH(tools, .configure = configure, .init = init,
+                .get_config_schema = schema);

@@ -3,6 +3,9 @@
 ///     fresh --configure--> configured --init--> starting --> running
 ///       ^  \-refused                               |
 ///       '------------ init failed: as before <-----'
+///
+/// A host that loads the plugin again, or has two parts that load it, gets this instance: each may
+/// configure it, as long as they want the same.
 struct Lifecycle<Service: Sendable>: Sendable {
   enum Phase: Sendable {
     case fresh
@@ -10,7 +13,7 @@ struct Lifecycle<Service: Sendable>: Sendable {
     /// The configuration was refused; `init` says why.
     case refused(PluginFault)
     case starting(Configuration)
-    case running(Service)
+    case running(Service, Configuration)
   }
 
   private(set) var phase = Phase.fresh
@@ -21,21 +24,27 @@ struct Lifecycle<Service: Sendable>: Sendable {
     case nothing
   }
 
-  /// Takes a configuration; a refused one may be followed by a better one.
+  /// Takes a configuration; a refused one may be followed by a better one, an accepted one only by
+  /// its equal.
   ///
-  /// - Returns: The ABI's code.
+  /// - Returns: The ABI's code: 0 also for the configuration that holds already, 2 for another.
   mutating func configure(json: [UInt8]) -> Int32 {
+    let wanted: Configuration
+    do throws(PluginFault) {
+      wanted = try Configuration(json: json)
+    } catch {
+      switch phase {
+      case .fresh, .refused: phase = .refused(error)
+      case .configured, .starting, .running: break
+      }
+      return Reply.failed
+    }
     switch phase {
     case .fresh, .refused:
-      do throws(PluginFault) {
-        phase = .configured(try Configuration(json: json))
-        return Reply.ok
-      } catch {
-        phase = .refused(error)
-        return Reply.failed
-      }
-    case .configured, .starting, .running:
-      return Reply.configuredAlready
+      phase = .configured(wanted)
+      return Reply.ok
+    case .configured(let held), .starting(let held), .running(_, let held):
+      return wanted == held ? Reply.ok : Reply.configuredAlready
     }
   }
 
@@ -64,7 +73,7 @@ struct Lifecycle<Service: Sendable>: Sendable {
   mutating func end(_ result: Result<Service, PluginFault>) {
     guard case .starting(let configuration) = phase else { return }
     switch result {
-    case .success(let service): phase = .running(service)
+    case .success(let service): phase = .running(service, configuration)
     case .failure: phase = .configured(configuration)
     }
   }
@@ -72,7 +81,7 @@ struct Lifecycle<Service: Sendable>: Sendable {
   /// What a call works with.
   func service() throws(PluginFault) -> Service {
     switch phase {
-    case .running(let service): return service
+    case .running(let service, _): return service
     case .starting: throw .notReady("The plugin is still starting")
     case .refused(let fault): throw fault
     case .fresh, .configured: throw .notReady("The plugin has not been initialised")

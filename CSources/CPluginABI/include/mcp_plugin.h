@@ -20,7 +20,9 @@
  * Return codes
  *   0 success; another number is an error. Tools, resources and init explain
  *   it by the body {"error":"..."} with code 1. configure has no text: 1 says
- *   that it did not understand, 2 that it was configured already.
+ *   that it did not understand, 2 that it was configured already. A plugin that
+ *   stays loaded past dlclose (-z nodelete) is the same instance for whoever
+ *   loads it next: it answers 0 to the configuration that holds, 2 to another.
  *
  * Versions
  *   The struct has no size field. Its api_version names the newest member that
@@ -64,7 +66,7 @@ extern "C" {
 enum mcp_code {
   MCP_OK = 0,
   MCP_ERROR = 1,      /* body: {"error":"..."}; configure: not understood */
-  MCP_CONFIGURED = 2, /* configure only: called twice */
+  MCP_CONFIGURED = 2, /* configure only: otherwise, and already */
 };
 
 /* The declaration. 'Since' is the api_version that brought the member; hosts
