@@ -10,7 +10,7 @@ struct Lifecycle<Service: Sendable>: Sendable {
     /// The configuration was refused; `init` says why.
     case refused(PluginFault)
     case starting(Configuration)
-    case running(Service)
+    case running(Service, Configuration)
   }
 
   private(set) var phase = Phase.fresh
@@ -21,21 +21,25 @@ struct Lifecycle<Service: Sendable>: Sendable {
     case nothing
   }
 
-  /// Takes a configuration; a refused one may be followed by a better one.
+  /// Takes a configuration; a refused one may be followed by a better one. The one that holds may
+  /// be given again: a host that unloads the plugin and loads it again finds the same instance.
   ///
   /// - Returns: The ABI's code.
   mutating func configure(json: [UInt8]) -> Int32 {
-    switch phase {
-    case .fresh, .refused:
-      do throws(PluginFault) {
-        phase = .configured(try Configuration(json: json))
-        return Reply.ok
-      } catch {
-        phase = .refused(error)
-        return Reply.failed
-      }
-    case .configured, .starting, .running:
-      return Reply.configuredAlready
+    let given = Result { () throws(PluginFault) in try Configuration(json: json) }
+    switch (phase, given) {
+    case (.fresh, .success(let configuration)), (.refused, .success(let configuration)):
+      phase = .configured(configuration)
+      return Reply.ok
+    case (.fresh, .failure(let fault)), (.refused, .failure(let fault)):
+      phase = .refused(fault)
+      return Reply.failed
+    case (.configured(let held), .success(let configuration)),
+      (.starting(let held), .success(let configuration)),
+      (.running(_, let held), .success(let configuration)):
+      return held == configuration ? Reply.ok : Reply.configuredAlready
+    case (_, .failure):
+      return Reply.failed
     }
   }
 
@@ -64,7 +68,7 @@ struct Lifecycle<Service: Sendable>: Sendable {
   mutating func end(_ result: Result<Service, PluginFault>) {
     guard case .starting(let configuration) = phase else { return }
     switch result {
-    case .success(let service): phase = .running(service)
+    case .success(let service): phase = .running(service, configuration)
     case .failure: phase = .configured(configuration)
     }
   }
@@ -72,7 +76,7 @@ struct Lifecycle<Service: Sendable>: Sendable {
   /// What a call works with.
   func service() throws(PluginFault) -> Service {
     switch phase {
-    case .running(let service): return service
+    case .running(let service, _): return service
     case .starting: throw .notReady("The plugin is still starting")
     case .refused(let fault): throw fault
     case .fresh, .configured: throw .notReady("The plugin has not been initialised")

@@ -56,7 +56,8 @@ struct ABITests {
 
     let right = #"{"database_url":"sqlite:\#(folder.path)/p.db"}"#
     #expect(configure(right) == 0)
-    #expect(configure(right) == 2)
+    #expect(configure(right) == 0)
+    #expect(configure("{}") == 2)
     #expect(start() == (0, ""))
 
     #expect(execute("get_product_price", #"{"product_id":6}"#).1.contains(#""price":18"#))

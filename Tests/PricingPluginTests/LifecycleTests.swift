@@ -12,20 +12,30 @@ struct LifecycleTests {
     if case .start(let configuration) = start { configuration.maxConnections } else { nil }
   }
 
+  /// The same again is no change; another one would be.
   @Test func configureIsTakenOnce() throws {
+    let same = Array(#"{ "timeout_seconds":30.0, "max_connections":2 }"#.utf8)
+    let other = Array(#"{"max_connections":3}"#.utf8)
     var life = Life()
-    #expect(life.configure(json: good) == 0)
-    #expect(life.configure(json: good) == 2)
+    func expectThatTheFirstHolds() {
+      #expect(life.configure(json: good) == 0)
+      #expect(life.configure(json: same) == 0)
+      #expect(life.configure(json: other) == 2)
+      #expect(life.configure(json: bad) == 1)
+    }
+    expectThatTheFirstHolds()
     #expect(try limit(life.begin()) == 2)
-    #expect(life.configure(json: good) == 2)
+    expectThatTheFirstHolds()
     life.end(.success("service"))
-    #expect(life.configure(json: good) == 2)
+    expectThatTheFirstHolds()
     #expect(try life.service() == "service")
   }
 
   @Test func withoutConfigurationTheDefaultsHold() throws {
     var life = Life()
     #expect(try limit(life.begin()) == 5)
+    #expect(life.configure(json: Array("{}".utf8)) == 0)
+    #expect(life.configure(json: good) == 2)
   }
 
   @Test func aRefusedConfigurationIsInitsError() throws {

@@ -71,7 +71,8 @@ struct PluginTests {
     folder.run("rm", path)
     #expect(plugin.start() == nil)
     #expect(plugin.start() == nil)
-    #expect(plugin.configure(json: configuration()) == 2)
+    #expect(plugin.configure(json: configuration()) == 0)
+    #expect(plugin.configure(json: configuration(#","max_connections":1"#)) == 2)
   }
 
   @Test func aStartAgainstALockedDatabaseEndsAtTheTimeout() throws {

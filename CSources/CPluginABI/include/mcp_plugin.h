@@ -20,7 +20,9 @@
  * Return codes
  *   0 success; another number is an error. Tools, resources and init explain
  *   it by the body {"error":"..."} with code 1. configure has no text: 1 says
- *   that it did not understand, 2 that it was configured already.
+ *   that it did not understand, 2 that it was configured already. A plugin that
+ *   is loaded again may be the same instance: ours answer 0 to the configuration
+ *   that they have, and 2 to another one.
  *
  * Versions
  *   The struct has no size field. Its api_version names the newest member that
