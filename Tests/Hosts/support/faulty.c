@@ -3,19 +3,21 @@
  * check that accepts it looks at nothing. Without FAULTY it is a good guest.
  *
  *   mix      each 50th call gets the answer of the call before it
- *   late     a call that failed comes back 20 s later
- *   stop     takes the interpreter's lock (GIL), or a JNI critical region
+ *   late     a call that failed comes back 10 s later
+ *   stop     keeps Python's interpreter lock (GIL) during the call
  *   handler  takes SIGTERM, SIGINT and SIGSEGV
  *   state    changes the umask
  *   print    one line on stdout
  *   leak     a descriptor for each 10th call, inherited by children
  *   open     a thread that takes the process's signals
  *   wakes    a thread that wakes up 100 times a second
- *   export   this file's uv_version and sqlite3_libversion are used
  *   lock     a lock around every call, which a fork child finds taken
  *   hang     exit() waits for ever
  *   status   exit() ends with another status
- *   again    configure takes everything, always */
+ *   again    configure takes everything, always
+ *
+ * Two are of the build: -DFAULTY_VISIBLE exports ob_call, -DFAULTY_BOUND
+ * exports and calls uv_version_string and sqlite3_libversion. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
@@ -64,16 +66,18 @@ static void rest(unsigned ms) {
 
 /* --- Faults of a call ----------------------------------------------------- */
 
-/* The interpreter's lock, if the host has one. */
-static void stop_the_host(void) {
+/* Keeps the interpreter's lock for the whole call. */
+static int32_t with_the_lock(const char *name, const uint8_t *args,
+                             size_t length, uint8_t **buf, size_t *len) {
   int (*take)(void);
   void (*give)(int);
   *(void **)&take = dlsym(RTLD_DEFAULT, "PyGILState_Ensure");
   *(void **)&give = dlsym(RTLD_DEFAULT, "PyGILState_Release");
-  if (take == NULL || give == NULL) return;
+  if (take == NULL || give == NULL) abort();
   int state = take();
-  rest(1000);
+  int32_t code = the_real()->execute_tool(name, args, length, buf, len);
   give(state);
+  return code;
 }
 
 static int is_nth(unsigned n) {
@@ -110,11 +114,11 @@ static int32_t execute(const char *name, const uint8_t *args, size_t length,
                        uint8_t **buf, size_t *len) {
   if (has("mix")) return mixed(name, args, length, buf, len);
   if (has("leak") && is_nth(10) && open("/dev/null", O_RDONLY) < 0) abort();
-  if (has("stop")) stop_the_host();
+  if (has("stop")) return with_the_lock(name, args, length, buf, len);
   if (has("lock")) pthread_mutex_lock(&big);
   int32_t code = the_real()->execute_tool(name, args, length, buf, len);
   if (has("lock")) pthread_mutex_unlock(&big);
-  if (has("late") && code != MCP_OK) rest(20000);
+  if (has("late") && code != MCP_OK) rest(10000);
   return code;
 }
 
@@ -192,13 +196,27 @@ static void give_back(uint8_t *ptr, size_t len) {
   the_real()->free_string(ptr, len);
 }
 
-/* What a host has of its own, for `export`; harmless where it is not global. */
-MCP_EXPORT unsigned uv_version(void) {
+/* --- Faults of the build -------------------------------------------------- */
+
+#ifdef FAULTY_VISIBLE
+/* Hidden from nobody. */
+MCP_EXPORT int ob_call(void) {
   return 0;
+}
+#endif
+
+#ifdef FAULTY_BOUND
+/* Its own, it believes; but a host that has them too has come first. */
+MCP_EXPORT const char *uv_version_string(void) {
+  return "0";
 }
 MCP_EXPORT const char *sqlite3_libversion(void) {
   return "0";
 }
+MCP_EXPORT size_t faulty_versions(void) {
+  return strlen(uv_version_string()) + strlen(sqlite3_libversion());
+}
+#endif
 
 MCP_EXPORT const mcp_plugin plugin_declaration = {
     .api_version = (const uint8_t *)MCP_PLUGIN_API_VERSION,
