@@ -11,7 +11,7 @@ import time
 
 from guest import Guests, need
 
-TASKS, WAIT_MS = 32, 1000
+TASKS, WAIT_MS = 16, 700
 
 
 class Echo(asyncio.DatagramProtocol):
@@ -67,7 +67,7 @@ async def blocked(guests, ticks):
     while ticks.count < before + 5:  # the loop lives while all are out
         await asyncio.sleep(0.001)
         if calls[0].done():  # the others would have to be awaited: they cannot
-            print("stopped: the loop did not tick 5 times in a call of a second")
+            print("stopped: the loop did not tick 5 times in a call")
             sys.stdout.flush()
             os._exit(1)
     await asyncio.gather(*calls)
