@@ -29,6 +29,7 @@ final class Answers {
             1,
             false,
             number -> {
+              Crowd.pause(10);
               System.gc();
               collections.incrementAndGet();
             })) {

@@ -50,6 +50,14 @@ final class Crowd implements AutoCloseable {
     while (asked.get() < goal && !over) Thread.sleep(1);
   }
 
+  static void pause(int ms) {
+    try {
+      Thread.sleep(ms);
+    } catch (InterruptedException error) {
+      throw new IllegalStateException(error);
+    }
+  }
+
   /** Runs the work count times, all at once; throws what one of them threw. */
   static void together(int count, IntConsumer work) throws InterruptedException {
     AtomicReference<Throwable> failed = new AtomicReference<>();

@@ -85,10 +85,15 @@ final class Struck {
     return sum;
   }
 
+  private static void collect(int number) {
+    Crowd.pause(10);
+    System.gc();
+  }
+
   private static void faults(Guests guests) throws Exception {
     int[] caught = new int[5];
     try (Crowd crowd = new Crowd(guests);
-        Crowd collector = new Crowd(1, false, number -> System.gc());
+        Crowd collector = new Crowd(1, false, Struck::collect);
         Crowd spinning = new Crowd(1, false, number -> Guests.need(spin(number) != 1, "spin"))) {
       for (int round = 0; round < 10; round++) {
         caught[0] += ofNulls(20000);

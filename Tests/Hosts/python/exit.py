@@ -27,7 +27,7 @@ WAYS = {
 def once(way):
     status, out, err = WAYS[way]
     host = subprocess.Popen([sys.executable, os.path.join(HERE, "leaving.py"), way],
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            bufsize=0, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE)
     first = host.stdout.readline()
     begun = time.monotonic()

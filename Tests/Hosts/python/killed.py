@@ -24,7 +24,7 @@ WHAT = {
 def once(what):
     number, status, err = WHAT[what]
     host = subprocess.Popen([sys.executable, os.path.join(HERE, "struck.py"), what],
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            bufsize=0, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE)
     first = host.stdout.readline()
     if number is not None and first == b"ready\n":

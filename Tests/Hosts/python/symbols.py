@@ -5,21 +5,18 @@ plugins beside them: RTLD_LOCAL, and RTLD_GLOBAL. The dynamic linker itself says
 what it bound (LD_DEBUG=bindings), in every process of this test."""
 import ctypes
 import os
-import re
 import sqlite3
 import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import bindings
 from guest import CLOCK, PRICING, Crowd, Guests, Manners, need
 
 NAMES = ["uv_version", "uv_loop_init", "uv_async_send", "swift_retain", "swift_once",
          "sqlite3_open", "sqlite3_libversion", "ob_call", "ob_version_string",
          "mcp_reply", "plugin_declaration"]
-SYSTEM = re.compile(r"/(libc|libm|libdl|libpthread|libgcc_s|libstdc\+\+|librt|"
-                    r"ld-linux-x86-64|libresolv|libutil)\.so")
-BOUND = re.compile(r"binding file (\S+) \[0\] to (\S+) \[0\]: \w+ symbol `([^']+)'")
-
 
 def own(file):
     return os.path.realpath(file) in (os.path.realpath(PRICING), os.path.realpath(CLOCK))
@@ -49,33 +46,6 @@ def look(mode, beside):
              "RTLD_GLOBAL made nothing visible: this looks at nothing")
 
 
-def is_detour(symbol, provider):
-    """An executable at a fixed address has an entry for each function of the C
-    library that it takes the address of, and everybody's pointers go there."""
-    system = [ctypes.CDLL("libc.so.6"), ctypes.CDLL("libm.so.6")]
-    executable = os.path.realpath(sys.executable)
-    return os.path.realpath(provider) == executable and any(
-        hasattr(library, symbol) for library in system)
-
-
-def bindings(folder):
-    """What the linker bound from and to the plugins: how much, and no stranger."""
-    count = 0
-    for name in os.listdir(folder):
-        with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
-            for user, provider, symbol in BOUND.findall(file.read()):
-                if own(user):
-                    count += 1
-                    need(own(provider) or SYSTEM.search(provider) or
-                         is_detour(symbol, provider),
-                         f"bound: {symbol} of {user} to {provider}")
-                elif own(provider):
-                    need(symbol == "plugin_declaration",
-                         f"bound: {symbol} of {user} to {provider}")
-    need(count > 100, f"only {count} bindings of the plugins seen")
-    return count
-
-
 def has(library):
     try:
         ctypes.CDLL(library)
@@ -95,7 +65,7 @@ def main():
             run = subprocess.run([sys.executable, __file__, str(mode), *beside],
                                  env=environment, capture_output=True, timeout=50)
             need(run.returncode == 0, run.stderr.decode())
-            total += bindings(folder)
+            total += bindings.count(folder, sys.executable, [PRICING, CLOCK])
     print(f"{total} bindings of the plugins, none to {' or '.join(beside)} of the host or "
           f"from it; of {len(NAMES)} names the declaration alone is visible, and that "
           "with RTLD_GLOBAL")

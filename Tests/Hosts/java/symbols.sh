@@ -1,0 +1,16 @@
+#!/bin/sh
+# The dynamic linker's own record of a Java host with the plugins, loaded with
+# RTLD_LOCAL and with RTLD_GLOBAL. Arguments: java and its options.
+set -u
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+total=0
+for mode in local global; do
+  mkdir "$folder/$mode"
+  LD_DEBUG=bindings LD_DEBUG_OUTPUT=$folder/$mode/ld "$@" Symbols "$mode" || exit 1
+  count=$("$PYTHON" ../support/bindings.py "$folder/$mode" "$1" "$PRICING" \
+    "$CLOCK") || exit 1
+  total=$((total + count))
+done
+echo "$total bindings of the plugins, none to the host or from it; with" \
+  "RTLD_GLOBAL the declaration alone is visible"
