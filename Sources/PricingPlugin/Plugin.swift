@@ -2,7 +2,7 @@ internal import Synchronization
 
 /// The plugin as the host sees it, without C.
 final class Plugin: Sendable {
-  private let lifecycle = Guarded(Lifecycle<PricingService>())
+  let lifecycle = Guarded(Lifecycle<PricingService>())
   /// The service once it runs, which is for good. Calls read it without the lock: in a child of
   /// `fork` the lock may be held for ever, by a thread that the child has not got.
   private let running = AtomicLazyReference<PricingService>()
