@@ -41,7 +41,7 @@ final class Plugin: Sendable {
   }
 
   private func service() throws(PluginFault) -> PricingService {
-    if let service = running.load() { return service }
+    // BROKEN
     return try lifecycle.withLock { (state) throws(PluginFault) in try state.service() }
   }
 }
