@@ -72,7 +72,34 @@ struct PluginTests {
     #expect(plugin.start() == nil)
     #expect(plugin.start() == nil)
     #expect(plugin.configure(json: configuration()) == 0)
-    #expect(plugin.configure(json: Array("{}".utf8)) == 2)
+    #expect(plugin.configure(json: configuration(#","max_connections":1"#)) == 2)
+  }
+
+  /// In a child of fork the lock may be held by a thread that the child has not got.
+  @Test func aCallTakesNoLock() throws {
+    struct State {
+      var isHeld = false
+      var isAnswered = false
+    }
+    let plugin = try started()
+    let state = Guarded(State())
+    onThreads(2) { thread in
+      if thread == 0 {
+        plugin.lifecycle.withLock { _ in
+          state.withLock { $0.isHeld = true }
+          let limit = ContinuousClock.now + .seconds(10)
+          let answered = state.wait(every: .milliseconds(5)) { state in
+            state.isAnswered || ContinuousClock.now > limit ? state.isAnswered : nil
+          }
+          #expect(answered, "the call waited for the lifecycle's lock")
+        }
+      } else {
+        state.wait(every: .milliseconds(5)) { $0.isHeld ? () : nil }
+        let reply = plugin.call("health", json: [])
+        #expect(reply.code == 0)
+        state.withLock { $0.isAnswered = true }
+      }
+    }
   }
 
   @Test func aStartAgainstALockedDatabaseEndsAtTheTimeout() throws {

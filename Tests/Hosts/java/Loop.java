@@ -1,0 +1,131 @@
+import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.DatagramChannel;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * A selector's loop answers datagrams, and a scheduler with one thread ticks, while tools block 32
+ * threads; tools called on either loop's own thread answer too. The control: during such a call the
+ * loop's own ticks stand still, so ticks are what they seem to be.
+ */
+final class Loop {
+  private Loop() {}
+
+  private static final int TASKS = 32;
+
+  private static final AtomicInteger echoes = new AtomicInteger();
+
+  /** The selector's loop; it calls a tool for each datagram that says so. */
+  private static void serve(Selector selector, Guests guests) {
+    ByteBuffer buffer = ByteBuffer.allocate(64);
+    try {
+      while (!Thread.interrupted()) {
+        selector.select(100);
+        for (SelectionKey key : selector.selectedKeys()) {
+          DatagramChannel channel = (DatagramChannel) key.channel();
+          buffer.clear();
+          var peer = channel.receive(buffer);
+          if (peer == null) continue;
+          buffer.flip();
+          guests.price(buffer.getInt(0));
+          channel.send(buffer, peer);
+        }
+        selector.selectedKeys().clear();
+      }
+    } catch (java.nio.channels.ClosedByInterruptException expected) {
+      return;
+    } catch (Exception error) {
+      throw new IllegalStateException(error);
+    }
+  }
+
+  /** Asks the selector's loop, which must answer within 20 s. */
+  private static void ping(InetSocketAddress address, int number) {
+    try (var socket = new java.net.DatagramSocket()) {
+      socket.setSoTimeout(20000);
+      byte[] bytes = ByteBuffer.allocate(4).putInt(number).array();
+      socket.send(new java.net.DatagramPacket(bytes, 4, address));
+      var answer = new java.net.DatagramPacket(new byte[4], 4);
+      socket.receive(answer);
+      Guests.need(ByteBuffer.wrap(answer.getData()).getInt() == number, "another's datagram");
+      echoes.incrementAndGet();
+    } catch (java.io.IOException error) {
+      throw new IllegalStateException("the selector's loop does not answer", error);
+    }
+  }
+
+  public static void main(String[] arguments) throws Exception {
+    Guests guests = new Guests();
+    Selector selector = Selector.open();
+    DatagramChannel channel = DatagramChannel.open();
+    channel.bind(new InetSocketAddress("127.0.0.1", 0));
+    channel.configureBlocking(false);
+    channel.register(selector, SelectionKey.OP_READ);
+    var address = (InetSocketAddress) channel.getLocalAddress();
+    Thread loop = new Thread(() -> serve(selector, guests), "java-selector");
+    loop.start();
+    ScheduledExecutorService scheduler = Executors.newSingleThreadScheduledExecutor();
+    AtomicInteger ticks = new AtomicInteger();
+    scheduler.scheduleWithFixedDelay(ticks::incrementAndGet, 1, 1, TimeUnit.MILLISECONDS);
+
+    int counted = blocked(guests, address, ticks);
+    scheduler
+        .submit(
+            () -> {
+              int before = ticks.get();
+              guests.waitBoth(50, 20);
+              for (int i = 0; i < 20; i++) guests.ask(i);
+              Guests.need(ticks.get() == before, "ticks while the loop's thread was blocked");
+            })
+        .get();
+    scheduler.shutdownNow();
+    loop.interrupt();
+    loop.join();
+    channel.close();
+    selector.close();
+    System.out.printf(
+        "%d ticks and %d datagrams of Java's loops while %d threads called; %d calls, %d of them"
+            + " on a loop%n",
+        counted, echoes.get(), TASKS, guests.asked.get(), echoes.get() + 21);
+  }
+
+  /** Ticks and echoes while each of TASKS threads is inside a call. */
+  private static int blocked(Guests guests, InetSocketAddress address, AtomicInteger ticks)
+      throws Exception {
+    AtomicInteger inside = new AtomicInteger();
+    AtomicInteger seen = new AtomicInteger();
+    CompletableFuture<Void> done =
+        CompletableFuture.runAsync(
+            () -> {
+              try {
+                Crowd.together(
+                    TASKS,
+                    i -> {
+                      inside.incrementAndGet();
+                      guests.waitBoth(1000, i);
+                      inside.decrementAndGet();
+                    });
+              } catch (InterruptedException error) {
+                throw new IllegalStateException(error);
+              }
+            },
+            Executors.newSingleThreadExecutor());
+    while (inside.get() < TASKS && !done.isDone()) Thread.onSpinWait();
+    int before = ticks.get();
+    for (int number = 1; inside.get() == TASKS; number++) {
+      ping(address, number);
+      seen.set(ticks.get() - before);
+    }
+    Guests.need(
+        seen.get() >= 5 && echoes.get() >= 5,
+        "stopped: " + seen + " ticks, " + echoes + " datagrams in a call");
+    done.get();
+    return seen.get();
+  }
+}

@@ -1,0 +1,84 @@
+"""Calls that wait too long end at their deadline while others go on: the clock's
+by an argument, the pricing plugin's when another process has its database."""
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from guest import Crowd, Guests, need
+
+# Says when it holds the database, and holds it until its input ends.
+HOLDER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+print("held", flush=True)
+sys.stdin.read()
+connection.execute("ROLLBACK")
+"""
+THREADS, BOUND = 16, 8.0
+
+
+def together(body):
+    """THREADS threads run it; what it raises is raised here."""
+    failed = []
+
+    def safe():
+        try:
+            body()
+        except BaseException as error:
+            failed.append(error)
+
+    crowd = [threading.Thread(target=safe) for _ in range(THREADS)]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def expires(guests, plugin, tool, arguments, error):
+    begun = time.monotonic()
+    code, body = plugin.call(tool, arguments)
+    took = time.monotonic() - begun
+    need((code, body) == (1, {"error": error}), f"{tool}: {code} {body}")
+    need(took < BOUND, f"late: {tool} ended after {took:.1f} s")
+    guests.count()
+
+
+def waits(guests):
+    arguments = {"first_ms": 60000, "second_ms": 1, "timeout_ms": 100}
+    for _ in range(3):
+        expires(guests, guests.clock, "wait_both", arguments, "no answer: deadline expired")
+
+
+def queries(guests):
+    expires(guests, guests.pricing, "get_product_price", {"product_id": 1},
+            "Timed out after 0.3 s")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "products.db")
+        guests = Guests({"database_url": "sqlite:" + path, "timeout_seconds": 0.3})
+        for number in range(8):
+            guests.ask(number)
+        with Crowd(guests, 8, lambda number: guests.wait(number % 3, 2)) as others:
+            together(lambda: waits(guests))
+            holder = subprocess.Popen([sys.executable, "-c", HOLDER, path],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            try:
+                need(holder.stdout.readline() == b"held\n", "the database is not held")
+                together(lambda: queries(guests))
+            finally:
+                holder.communicate()
+        guests.price(1)  # and it is back
+    need(others.asked > 0, "the others have not gone on")
+    print(f"{3 * THREADS} waits ended after 100 ms and {THREADS} queries after 300 ms "
+          f"on {THREADS} threads, {others.asked} other calls meanwhile")
+
+
+main()
