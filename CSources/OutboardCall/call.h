@@ -18,6 +18,7 @@
 enum exit_code {
   EXIT_OK = 0,
   EXIT_TOOL = 1,      /* the tool answered with an error */
+  EXIT_FINDINGS = 1,  /* outboard-host: a check failed */
   EXIT_USAGE = 2,     /* option, number or operand */
   EXIT_JSON = 3,      /* --config or ARGS */
   EXIT_LOAD = 4,      /* no file, no shared object, no symbol */
