@@ -27,7 +27,10 @@ static int64_t single_ms(const struct subject *subject) {
 }
 
 static void look_at_counts(const struct subject *subject,
+                           struct reference *reference,
                            const struct crowd_count *count) {
+  uint64_t wrong = count->stuck == 0 ? crowd_wrong(subject, reference, count)
+                                     : count->misshapen;
   if (count->stuck > 0)
     finding(SEVERITY_FAIL, "stuck",
             "Each is a thread of the host that never comes back.",
@@ -35,13 +38,15 @@ static void look_at_counts(const struct subject *subject,
             "every wait a deadline.",
             "%u of %u threads did not return within %u s", count->stuck,
             subject->threads, subject->limit_s / 3);
-  if (count->wrong > 0)
-    finding(SEVERITY_FAIL, "wrong",
-            "execute_tool may be called by several threads at once.",
-            "Keep a call's data on its stack or heap; guard what is shared.",
-            "%llu of %llu answers differ from a lone caller's, one: %s",
-            (unsigned long long)count->wrong,
-            (unsigned long long)count->answered, count->sample);
+  if (wrong > 0)
+    finding(
+        SEVERITY_FAIL, "wrong",
+        "execute_tool may be called by several threads at once.",
+        "Keep a call's data on its stack or heap; guard what is shared. (If "
+        "the answers differ by nature: --vary.)",
+        "%llu of %llu answers differ from a lone caller's, one: %s",
+        (unsigned long long)wrong, (unsigned long long)count->answered,
+        count->sample);
 }
 
 void check_concurrency(struct subject *subject) {
@@ -61,7 +66,7 @@ void check_concurrency(struct subject *subject) {
   int64_t wall = now_ms() - begin;
   if (single < 20) crowd_wait(crowd, CALLS, subject->limit_s / 3);
   struct crowd_count count = crowd_stop(crowd, subject->limit_s / 3);
-  look_at_counts(subject, &count);
+  look_at_counts(subject, &reference, &count);
   if (all && single >= 20 && wall >= single * subject->threads * 8 / 10)
     finding(SEVERITY_NOTE, "serial",
             "A slow call holds up all the others of the host.",

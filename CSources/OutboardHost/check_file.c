@@ -182,8 +182,6 @@ void check_image(struct subject *subject) {
             "or handler that is left.",
             "Link with -Wl,-z,nodelete if it starts threads.",
             "dlclose unmaps it (no DF_1_NODELETE)");
-  else
-    tell("pinned", "1");
   if ((flags_1 & DF_1_NOW) == 0 && (flags & DF_BIND_NOW) == 0)
     finding(SEVERITY_NOTE, "lazy",
             "A symbol that is missing is found at its first call, in the "

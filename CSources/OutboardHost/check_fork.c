@@ -92,12 +92,14 @@ void check_fork(struct subject *subject) {
   }
   struct crowd_count count = crowd_stop(crowd, subject->limit_s / 4);
   stage("calling after the forks");
-  if (count.stuck > 0 || count.wrong > 0)
+  uint64_t wrong = count.stuck == 0 ? crowd_wrong(subject, &reference, &count)
+                                    : count.misshapen;
+  if (count.stuck > 0 || wrong > 0)
     finding(SEVERITY_FAIL, "parent", "The host only forked.",
             "Do nothing in the parent's pthread_atfork handlers but unlock.",
             "in the parent %u threads did not return and %llu of %llu answers "
             "were wrong",
-            count.stuck, (unsigned long long)count.wrong,
+            count.stuck, (unsigned long long)wrong,
             (unsigned long long)count.answered);
   summary("%u forks with %u threads calling", forks, subject->threads);
 }

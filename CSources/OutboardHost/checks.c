@@ -43,7 +43,7 @@ const struct check checks[] = {
     {"restart", "dlopen, init, call, dlclose over and over: all flat",
      check_restart, "unload", 0},
     {"failure", "starts that cannot work end in errors, not aborts",
-     check_failure, "declaration", FAILURE_VARIANTS},
+     check_failure, "start", FAILURE_VARIANTS},
 };
 
 const size_t check_count = sizeof checks / sizeof *checks;

@@ -164,7 +164,7 @@ void child_main(int fd) {
   subject.limit_s = (unsigned)number_of(request, "limit_s");
   subject.variant = (unsigned)number_of(request, "variant");
   subject.unreal = number_of(request, "unreal");
-  subject.pinned = number_of(request, "pinned");
+  subject.vary = number_of(request, "vary");
   subject.exit_fails = number_of(request, "exit_fails");
   check->run(&subject);
   atomic_store(&channel->done, 1);

@@ -11,8 +11,9 @@
 struct member {
   _Alignas(64) pthread_t thread;
   struct crowd *crowd;
-  _Atomic uint64_t asked, answered, wrong; /* written by the thread alone */
-  char sample[160];                        /* of a wrong answer */
+  _Atomic uint64_t asked, answered;  /* written by the thread alone */
+  _Atomic uint64_t wrong, misshapen; /* likewise */
+  char sample[160];                  /* of a wrong answer */
 };
 
 struct crowd {
@@ -25,7 +26,9 @@ struct crowd {
 };
 
 static void judge(struct member *member, const struct answer *answer) {
-  if (reference_matches(member->crowd->reference, answer)) return;
+  enum match match = reference_match(member->crowd->reference, answer);
+  if (match == MATCHES) return;
+  if (match == OTHER_SHAPE) member->misshapen++;
   if (member->wrong++ == 0)
     snprintf(member->sample, sizeof member->sample, "code %d, %.*s",
              (int)answer->code, answer->bytes != NULL ? (int)answer->size : 9,
@@ -94,6 +97,7 @@ struct crowd_count crowd_stop(struct crowd *crowd, unsigned limit_s) {
     count.asked += member->asked;
     count.answered += member->answered;
     count.wrong += member->wrong;
+    count.misshapen += member->misshapen;
     if (member->wrong != 0)
       memcpy(count.sample, member->sample, sizeof count.sample);
   }
@@ -101,4 +105,11 @@ struct crowd_count crowd_stop(struct crowd *crowd, unsigned limit_s) {
   free(crowd->members);
   free(crowd);
   return count;
+}
+
+uint64_t crowd_wrong(const struct subject *subject, struct reference *reference,
+                     const struct crowd_count *count) {
+  if (count->wrong == count->misshapen) return count->misshapen;
+  return reference_varies_after_all(subject, reference) ? count->misshapen
+                                                        : count->wrong;
 }

@@ -62,6 +62,7 @@ struct settings {
   unsigned threads;   /* that call at once */
   unsigned timeout_s; /* limit of each child */
   int json, strict;   /* how to report, and whether warnings fail */
+  int vary;           /* contents of answers may differ */
   int verbose;        /* notes with their why and cure, times */
 };
 
@@ -151,7 +152,8 @@ struct subject {
   unsigned threads;
   unsigned limit_s; /* a check's own limit: below the child's */
   unsigned variant;
-  int unreal, pinned;
+  int unreal;
+  int vary;             /* --vary */
   int exit_fails;       /* the exit check failed: leave without exit() */
   size_t symbol_size;   /* of plugin_declaration in the image */
   mcp_plugin declared;  /* as much of it as version and size allow */
@@ -206,9 +208,15 @@ struct reference {
   int varies;           /* content differs by nature: only its shape counts */
 };
 
+enum match { MATCHES, OTHER_CONTENT, OTHER_SHAPE };
+
 struct reference reference_take(const struct subject *subject);
-int reference_matches(const struct reference *reference,
-                      const struct answer *answer);
+enum match reference_match(const struct reference *reference,
+                           const struct answer *answer);
+/* After other contents of the same shape: whether a lone caller gets such too,
+ * now that it asks more often. */
+int reference_varies_after_all(const struct subject *subject,
+                               struct reference *reference);
 
 /* A copy of bytes that ends where a page without access begins, so that one
  * byte too many read is a crash. guarded_free it. */
@@ -226,13 +234,18 @@ struct crowd *crowd_start(const struct subject *subject,
 int crowd_wait(struct crowd *crowd, uint64_t calls, unsigned limit_s);
 
 struct crowd_count {
-  uint64_t asked, answered, wrong;
-  unsigned stuck; /* threads that did not come back */
+  uint64_t asked, answered;
+  uint64_t wrong, misshapen; /* of the answered; misshapen ones are wrong */
+  unsigned stuck;            /* threads that did not come back */
   char sample[160];
 };
 
 /* Tells the callers to stop, waits for them for limit_s at most, counts. */
 struct crowd_count crowd_stop(struct crowd *crowd, unsigned limit_s);
+
+/* The wrong answers that are not explained by a tool whose answers vary. */
+uint64_t crowd_wrong(const struct subject *subject, struct reference *reference,
+                     const struct crowd_count *count);
 
 /* --- proc.c: what /proc says ---------------------------------------------- */
 

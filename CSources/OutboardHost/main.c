@@ -40,6 +40,8 @@ static const char doctor_help[] =
     "  --tool NAME        the tool to call; without it the first that answers\n"
     "                     without arguments\n"
     "  --args JSON        its arguments, or @FILE; {} if left out\n"
+    "  --vary             its answers differ by nature (a clock's, say); else\n"
+    "                     the doctor finds out by calling repeatedly\n"
     "  --only ID,...      run these checks (and what they build on)\n"
     "  --skip ID,...      leave these out\n"
     "  --list             list the checks\n"
@@ -118,6 +120,7 @@ enum option_id {
   OPT_ONLY,
   OPT_SKIP,
   OPT_LIST,
+  OPT_VARY,
   OPT_THREADS,
   OPT_TIMEOUT,
   OPT_JSON,
@@ -134,6 +137,7 @@ static const struct option table[] = {
     {"only", required_argument, NULL, OPT_ONLY},
     {"skip", required_argument, NULL, OPT_SKIP},
     {"list", no_argument, NULL, OPT_LIST},
+    {"vary", no_argument, NULL, OPT_VARY},
     {"threads", required_argument, NULL, OPT_THREADS},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"json", no_argument, NULL, OPT_JSON},
@@ -165,6 +169,9 @@ static void apply(struct settings *out, int id, char **argv) {
       break;
     case OPT_LIST:
       list_checks();
+      break;
+    case OPT_VARY:
+      out->vary = 1;
       break;
     case OPT_THREADS:
       out->threads = number("--threads", optarg, 2, 256);

@@ -135,9 +135,18 @@ static void print_table(const struct report *report) {
   }
 }
 
-static void print_finding(const struct finding *finding, int verbose) {
-  printf("\n%s %s\n  seen  %s\n", severity_names[finding->severity],
-         finding->id, finding->seen);
+static int is_same(const struct finding *a, const struct finding *b) {
+  return a->severity == b->severity && strcmp(a->id, b->id) == 0;
+}
+
+/* One finding, and what else was seen of the same id and severity. */
+static void print_finding(const struct outcome *outcome, size_t first,
+                          int verbose) {
+  const struct finding *finding = &outcome->findings[first];
+  printf("\n%s %s\n", severity_names[finding->severity], finding->id);
+  for (size_t i = first; i < outcome->count; i++)
+    if (is_same(finding, &outcome->findings[i]))
+      printf("  seen  %s\n", outcome->findings[i].seen);
   if (finding->severity == SEVERITY_NOTE && !verbose) return;
   if (finding->why != NULL) printf("  why   %s\n", finding->why);
   if (finding->cure != NULL) printf("  cure  %s\n", finding->cure);
@@ -152,7 +161,9 @@ static void print_findings(const struct report *report) {
         const struct finding *finding = &outcome->findings[f];
         if ((int)finding->severity != severity) continue;
         if (strstr(finding->id, ".needs") != NULL) continue;
-        print_finding(finding, report->settings->verbose);
+        size_t first = 0;
+        while (!is_same(finding, &outcome->findings[first])) first++;
+        if (first == f) print_finding(outcome, f, report->settings->verbose);
       }
     }
 }

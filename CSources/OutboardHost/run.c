@@ -52,8 +52,8 @@ static char *request_for(const struct report *report,
       "check", outcome->check->id, "path", s->path, "config", s->config,
       "bad_config", s->bad_config, "tool", report->tool, "args", s->args,
       "threads", (int)s->threads, "limit_s", (int)s->timeout_s * 3 / 4,
-      "variant", (int)variant, "unreal", report->tool == NULL, "pinned",
-      report->pinned, "exit_fails", exit_fails);
+      "variant", (int)variant, "unreal", report->tool == NULL, "exit_fails",
+      exit_fails, "vary", s->vary);
   char *text = json_dumps(request, JSON_COMPACT);
   json_decref(request);
   if (text == NULL) fail(EXIT_JSON, "use UTF-8", "cannot pass on the options");
@@ -146,7 +146,6 @@ static void take_told(struct report *report, struct outcome *outcome,
                 : strcmp(key, "version") == 0 ? &report->version
                 : strcmp(key, "blocked") == 0 ? &outcome->blocked
                                               : NULL;
-  if (strcmp(key, "pinned") == 0) report->pinned = 1;
   if (text == NULL) return;
   free(*text);
   *text = strdup(value);

@@ -89,7 +89,7 @@ int subject_init(struct subject *subject) {
     return 1;
   }
   char *text = json_error_text(answer.bytes, answer.size);
-  finding(subject->config == NULL ? SEVERITY_SKIPPED : SEVERITY_FAIL, "init",
+  finding(subject->config == NULL ? SEVERITY_WARN : SEVERITY_FAIL, "init",
           "Nothing that needs a running plugin can be looked at.",
           subject->config == NULL
               ? "Give the doctor a configuration that works: --config."
@@ -156,33 +156,49 @@ static int same_shape(const json_t *a, const json_t *b) {
   return 1;
 }
 
-struct reference reference_take(const struct subject *subject) {
-  struct reference reference = {0};
-  for (int i = 0; i < 3; i++) {
+/* Calls up to n times in a sixteenth of the limit, but three times in any
+ * case; notes whether an answer differs. */
+static void look_for_variety(const struct subject *subject,
+                             struct reference *reference, int n) {
+  int64_t end = now_ms() + (int64_t)subject->limit_s * 1000 / 16;
+  for (int i = 0; i < n && !reference->varies && (i < 3 || now_ms() < end);
+       i++) {
     struct answer answer = subject_call(subject);
-    if (i == 0)
-      reference.answer = copy_of(&answer);
-    else if (!same_bytes(&reference.answer, &answer))
-      reference.varies = 1;
+    if (!same_bytes(&reference->answer, &answer)) reference->varies = 1;
     subject_free(subject, &answer);
   }
+}
+
+struct reference reference_take(const struct subject *subject) {
+  struct reference reference = {.varies = subject->vary};
+  struct answer answer = subject_call(subject);
+  reference.answer = copy_of(&answer);
+  subject_free(subject, &answer);
+  look_for_variety(subject, &reference, 20);
   return reference;
 }
 
-int reference_matches(const struct reference *reference,
-                      const struct answer *answer) {
+int reference_varies_after_all(const struct subject *subject,
+                               struct reference *reference) {
+  look_for_variety(subject, reference, 200);
+  return reference->varies;
+}
+
+enum match reference_match(const struct reference *reference,
+                           const struct answer *answer) {
   const size_t flags =
       JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL;
-  if (!reference->varies) return same_bytes(&reference->answer, answer);
-  if (reference->answer.code != answer->code || answer->bytes == NULL) return 0;
+  if (same_bytes(&reference->answer, answer)) return MATCHES;
+  if (reference->answer.code != answer->code || answer->bytes == NULL)
+    return OTHER_SHAPE;
   json_t *a = json_loadb((const char *)reference->answer.bytes,
                          reference->answer.size, flags, NULL);
   json_t *b =
       json_loadb((const char *)answer->bytes, answer->size, flags, NULL);
-  int matches = same_shape(a, b);
+  int same = same_shape(a, b);
   json_decref(a);
   json_decref(b);
-  return matches;
+  return !same ? OTHER_SHAPE : reference->varies ? MATCHES : OTHER_CONTENT;
 }
 
 static size_t guarded_room(size_t size) {
