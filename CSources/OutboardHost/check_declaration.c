@@ -15,18 +15,21 @@ void check_load(struct subject *subject) {
   summary("loaded in %lld ms", (long long)(now_ms() - begin));
 }
 
-static void look_at_symbol(const struct subject *subject,
-                           const ElfW(Sym) * symbol, const void *address) {
+/* 0: it is no table at all. */
+static int look_at_symbol(const struct subject *subject,
+                          const ElfW(Sym) * symbol, const void *address) {
   size_t meant = declaration_size(subject->plugin.minor);
   char perms[5], file[256];
   if (symbol != NULL && ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT &&
-      ELF64_ST_TYPE(symbol->st_info) != STT_NOTYPE)
+      ELF64_ST_TYPE(symbol->st_info) != STT_NOTYPE) {
     finding(SEVERITY_FAIL, "type",
             "Hosts read it as a table; a function's code is no table.",
             "Export the struct itself: const mcp_plugin plugin_declaration.",
             MCP_PLUGIN_SYMBOL " is not data (ELF symbol type %d)",
             ELF64_ST_TYPE(symbol->st_info));
-  else if (subject->symbol_size == 0)
+    return 0;
+  }
+  if (subject->symbol_size == 0)
     finding(SEVERITY_WARN, "nosize", "Nobody can tell how much of it is there.",
             "Give the symbol its type and size (.type, .size).",
             MCP_PLUGIN_SYMBOL " has no size");
@@ -46,6 +49,7 @@ static void look_at_symbol(const struct subject *subject,
             "A stray write in the host can redirect its calls.",
             "Make it const and link with -Wl,-z,relro.",
             "it lies in writable memory");
+  return 1;
 }
 
 static void look_at_version(const struct subject *subject) {
@@ -129,8 +133,8 @@ void check_declaration(struct subject *subject) {
   if (dladdr1(address, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0 &&
       info.dli_fbase != NULL)
     proc_mapping(info.dli_fbase, perms, image, sizeof image);
+  if (!look_at_symbol(subject, symbol, address)) return;
   look_at_version(subject);
-  look_at_symbol(subject, symbol, address);
   unsigned present = 0;
   for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
     const void *target;

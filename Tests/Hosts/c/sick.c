@@ -249,7 +249,8 @@ MCP_EXPORT const mcp_plugin plugin_declaration = {
 #endif
     .list_tools = list_tools,
 #if defined(SICK_POINTER)
-    .execute_tool = (void *)schema_of_t,
+    .execute_tool = (int32_t (*)(const char *, const uint8_t *, size_t,
+                                 uint8_t **, size_t *))(uintptr_t)schema_of_t,
 #elif !defined(SICK_MISSING)
     .execute_tool = execute_tool,
 #endif
