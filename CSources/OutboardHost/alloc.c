@@ -4,9 +4,7 @@
  * The record is a hash table in 256 shards, each under a spin lock and in pages
  * of its own. It is there before main: what the C library allocates early may
  * be freed later. A pointer that is not live is counted and not passed on, so
- * that a plugin that frees twice is caught by number and not by a crash. In a
- * forked child, whose locks another thread may hold for ever, the record is
- * off. */
+ * that a plugin that frees twice is caught by number and not by a crash. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -213,13 +211,20 @@ EXPORT int posix_memalign(void **out, size_t alignment, size_t size) {
   return 0;
 }
 
-static void forked(void) {
-  atomic_store(&off, 1);
+/* A forked child finds the record whole and unlocked. */
+static void before_fork(void) {
+  for (size_t i = 0; i < SHARDS; i++)
+    while (atomic_flag_test_and_set(&shards[i].lock)) sched_yield();
 }
 
-/* Before any plugin's own handlers: those of the child run in this order. */
+static void after_fork(void) {
+  for (size_t i = 0; i < SHARDS; i++) unlock(&shards[i]);
+}
+
+/* Before any plugin's own handlers: those of the child run in this order, and
+ * those that prepare in the opposite one. */
 __attribute__((constructor(101))) static void set_up(void) {
-  pthread_atfork(NULL, NULL, forked);
+  pthread_atfork(before_fork, after_fork, after_fork);
 }
 
 struct alloc_count alloc_count(void) {

@@ -36,8 +36,8 @@ static void look_at_counts(const struct subject *subject,
             "Each is a thread of the host that never comes back.",
             "Look for a lock held while waiting, or a lost wake-up; give "
             "every wait a deadline.",
-            "%u of %u threads did not return within %u s", count->stuck,
-            subject->threads, subject->limit_s / 3);
+            "%u of %u threads did not return within %lld ms", count->stuck,
+            subject->threads, (long long)subject->limit_ms / 3);
   if (wrong > 0)
     finding(
         SEVERITY_FAIL, "wrong",
@@ -62,10 +62,10 @@ void check_concurrency(struct subject *subject) {
   int64_t begin = now_ms();
   struct crowd *crowd = crowd_start(subject, &reference, subject->threads);
   /* One slow call each is enough to see whether they wait in line. */
-  int all = crowd_wait(crowd, 1, subject->limit_s / 3);
+  int all = crowd_wait(crowd, 1, subject->limit_ms / 3);
   int64_t wall = now_ms() - begin;
-  if (single < 20) crowd_wait(crowd, CALLS, subject->limit_s / 3);
-  struct crowd_count count = crowd_stop(crowd, subject->limit_s / 3);
+  if (single < 20) crowd_wait(crowd, CALLS, subject->limit_ms / 3);
+  struct crowd_count count = crowd_stop(crowd, subject->limit_ms / 3);
   look_at_counts(subject, &reference, &count);
   if (all && single >= 20 && wall >= single * subject->threads * 8 / 10)
     finding(SEVERITY_NOTE, "serial",

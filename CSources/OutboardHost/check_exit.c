@@ -27,7 +27,7 @@ void check_exit(struct subject *subject) {
   if (subject->variant == 0) {
     stage("calling from %u threads", subject->threads);
     struct crowd *crowd = crowd_start(subject, &reference, subject->threads);
-    crowd_wait(crowd, 2, subject->limit_s / 3);
+    crowd_wait(crowd, 2, subject->limit_ms / 3);
   }
   if (subject->variant != 3) leave(STATUS);
   if (pthread_create(&thread, NULL, leave_from_here, NULL) != 0) abort();

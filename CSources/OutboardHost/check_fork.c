@@ -53,8 +53,7 @@ static int judge(pid_t pid, const struct subject *subject) {
   static const char *const where[] = {"in the call", "in free_string",
                                       "in exit()"};
   int status = 0;
-  int in_time =
-      wait_until(pid, &status, now_ms() + (int64_t)subject->limit_s * 1000 / 4);
+  int in_time = wait_until(pid, &status, now_ms() + subject->limit_ms / 4);
   const char *at = where[atomic_load(progress)];
   if (!in_time)
     finding(SEVERITY_FAIL, "hang", "The host's child never ends.", FORK_CURE,
@@ -81,7 +80,7 @@ void check_fork(struct subject *subject) {
   if (progress == MAP_FAILED) abort();
   stage("forking with calls in flight");
   struct crowd *crowd = crowd_start(subject, &reference, subject->threads);
-  crowd_wait(crowd, 1, subject->limit_s / 4);
+  crowd_wait(crowd, 1, subject->limit_ms / 4);
   unsigned forks = 0;
   for (int good = 1; good && forks < FORKS; forks++) {
     atomic_store(progress, FORKED);
@@ -90,7 +89,7 @@ void check_fork(struct subject *subject) {
     if (pid == 0) child(subject);
     good = judge(pid, subject);
   }
-  struct crowd_count count = crowd_stop(crowd, subject->limit_s / 4);
+  struct crowd_count count = crowd_stop(crowd, subject->limit_ms / 4);
   stage("calling after the forks");
   uint64_t wrong = count.stuck == 0 ? crowd_wrong(subject, &reference, &count)
                                     : count.misshapen;

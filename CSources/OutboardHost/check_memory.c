@@ -89,7 +89,7 @@ static void run_batch(struct subject *subject, int elsewhere) {
 
 /* Calls n times or, for n 0, as often as time allows; how often. */
 static unsigned run_round(struct subject *subject, unsigned n) {
-  int64_t end = now_ms() + (int64_t)subject->limit_s * 1000 / 8;
+  int64_t end = now_ms() + subject->limit_ms / 8;
   unsigned calls = 0;
   while (calls < (n != 0 ? n : MOST) && (n != 0 || now_ms() < end)) {
     run_batch(subject, calls / BATCH % 4 == 3);

@@ -83,12 +83,12 @@ static void unload_busy(struct subject *subject) {
   stage("calling from %u threads", subject->threads);
   struct reference reference = reference_take(subject);
   struct crowd *crowd = crowd_start(subject, &reference, subject->threads);
-  crowd_wait(crowd, 2, subject->limit_s / 3);
+  crowd_wait(crowd, 2, subject->limit_ms / 3);
   stage("dlclose with calls in flight");
   dlclose(subject->plugin.image);
   sleep_ms(50);
   stage("calls in flight after dlclose");
-  struct crowd_count count = crowd_stop(crowd, subject->limit_s / 3);
+  struct crowd_count count = crowd_stop(crowd, subject->limit_ms / 3);
   uint64_t wrong = count.stuck == 0 ? crowd_wrong(subject, &reference, &count)
                                     : count.misshapen;
   if (count.stuck > 0 || wrong > 0)
@@ -143,7 +143,7 @@ static size_t settled_threads(void) {
 void check_restart(struct subject *subject) {
   size_t threads = 0, fds = 0;
   long rss = 0, blocks = 0;
-  int64_t end = now_ms() + (int64_t)subject->limit_s * 800;
+  int64_t end = now_ms() + subject->limit_ms * 8 / 10;
   unsigned cycles = 0;
   for (; cycles < CYCLES && now_ms() < end; cycles++) {
     if (!(cycles == 0 ? subject_start(subject) : start_again(subject))) return;

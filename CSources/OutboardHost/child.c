@@ -161,9 +161,10 @@ void child_main(int fd) {
   subject.args = text_of(request, "args");
   subject.args_size = strlen(subject.args);
   subject.threads = (unsigned)number_of(request, "threads");
-  subject.limit_s = (unsigned)number_of(request, "limit_s");
+  subject.limit_ms = number_of(request, "limit_ms");
   subject.variant = (unsigned)number_of(request, "variant");
   subject.unreal = number_of(request, "unreal");
+  subject.races = number_of(request, "races");
   subject.vary = number_of(request, "vary");
   subject.exit_fails = number_of(request, "exit_fails");
   check->run(&subject);

@@ -72,8 +72,8 @@ struct crowd *crowd_start(const struct subject *subject,
   return crowd;
 }
 
-int crowd_wait(struct crowd *crowd, uint64_t calls, unsigned limit_s) {
-  int64_t end = now_ms() + (int64_t)limit_s * 1000;
+int crowd_wait(struct crowd *crowd, uint64_t calls, int64_t limit_ms) {
+  int64_t end = now_ms() + limit_ms;
   for (unsigned i = 0; i < crowd->threads;) {
     if (crowd->members[i].answered >= calls)
       i++;
@@ -85,9 +85,9 @@ int crowd_wait(struct crowd *crowd, uint64_t calls, unsigned limit_s) {
   return 1;
 }
 
-struct crowd_count crowd_stop(struct crowd *crowd, unsigned limit_s) {
+struct crowd_count crowd_stop(struct crowd *crowd, int64_t limit_ms) {
   struct crowd_count count = {0};
-  int64_t end = now_ms() + (int64_t)limit_s * 1000;
+  int64_t end = now_ms() + limit_ms;
   atomic_store(&crowd->stop, 1);
   while (atomic_load(&crowd->left) != 0 && now_ms() < end) sleep_ms(1);
   count.stuck = atomic_load(&crowd->left);
@@ -109,7 +109,8 @@ struct crowd_count crowd_stop(struct crowd *crowd, unsigned limit_s) {
 
 uint64_t crowd_wrong(const struct subject *subject, struct reference *reference,
                      const struct crowd_count *count) {
-  if (count->wrong == count->misshapen) return count->misshapen;
+  if (count->wrong == count->misshapen || subject->races)
+    return count->misshapen;
   return reference_varies_after_all(subject, reference) ? count->misshapen
                                                         : count->wrong;
 }

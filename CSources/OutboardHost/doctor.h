@@ -24,8 +24,8 @@
  *
  * The checks, in their order (checks.c): file, exports, imports, needed, image
  * read the ELF file; load, declaration, list, configure, start load it and
- * bring it up; exit, unload, answers, memory, threads, process, output,
- * descriptors, concurrency, fork, restart and failure drive it.
+ * bring it up; concurrency, exit, unload, answers, memory, threads, process,
+ * output, descriptors, fork, restart and failure drive it.
  *
  * Severities: fail and warn are faults (a warning counts with --strict only),
  * a note tells, and 'not checked' says why something could not be looked at. */
@@ -150,11 +150,12 @@ struct subject {
   const char *args;
   size_t args_size;
   unsigned threads;
-  unsigned limit_s; /* a check's own limit: below the child's */
+  int64_t limit_ms; /* a check's own limit: below the child's */
   unsigned variant;
   int unreal;
   int vary;             /* --vary */
   int exit_fails;       /* the exit check failed: leave without exit() */
+  int races;            /* the concurrency check failed: contents may differ */
   size_t symbol_size;   /* of plugin_declaration in the image */
   mcp_plugin declared;  /* as much of it as version and size allow */
   struct plugin plugin; /* declaration points to declared */
@@ -230,8 +231,8 @@ struct crowd;
 /* Starts threads that call until crowd_stop. */
 struct crowd *crowd_start(const struct subject *subject,
                           const struct reference *reference, unsigned threads);
-/* Waits until each has had `calls` answers; 0 when limit_s passes first. */
-int crowd_wait(struct crowd *crowd, uint64_t calls, unsigned limit_s);
+/* Waits until each has had `calls` answers; 0 when limit_ms pass first. */
+int crowd_wait(struct crowd *crowd, uint64_t calls, int64_t limit_ms);
 
 struct crowd_count {
   uint64_t asked, answered;
@@ -240,8 +241,8 @@ struct crowd_count {
   char sample[160];
 };
 
-/* Tells the callers to stop, waits for them for limit_s at most, counts. */
-struct crowd_count crowd_stop(struct crowd *crowd, unsigned limit_s);
+/* Tells the callers to stop, waits for them for limit_ms at most, counts. */
+struct crowd_count crowd_stop(struct crowd *crowd, int64_t limit_ms);
 
 /* The wrong answers that are not explained by a tool whose answers vary. */
 uint64_t crowd_wrong(const struct subject *subject, struct reference *reference,
@@ -255,6 +256,7 @@ struct thread_info {
   uint64_t blocked; /* bit n-1: signal n */
   uint64_t switches;
   uint64_t ticks; /* of CPU time */
+  int running;    /* or ready to run */
 };
 
 /* The threads of this process; at most `room` are written, all are counted. */

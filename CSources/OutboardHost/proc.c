@@ -50,6 +50,8 @@ static int read_thread(const char *id, struct thread_info *out) {
   snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", id);
   if (!slurp(path, text, sizeof text)) return 0;
   out->ticks = ticks_of(text);
+  const char *bracket = strrchr(text, ')');
+  out->running = bracket != NULL && bracket[1] == ' ' && bracket[2] == 'R';
   return 1;
 }
 

@@ -40,20 +40,24 @@ static int memory_file(const char *name) {
   return fd;
 }
 
+static int has_failed(const struct report *report, const char *id) {
+  for (size_t i = 0; i < check_count; i++)
+    if (strcmp(checks[i].id, id) == 0)
+      return outcome_worst(&report->outcomes[i]) == SEVERITY_FAIL;
+  return 0;
+}
+
 static char *request_for(const struct report *report,
                          const struct outcome *outcome, unsigned variant) {
   const struct settings *s = report->settings;
-  int exit_fails = 0;
-  for (size_t i = 0; i < check_count; i++)
-    if (strcmp(checks[i].id, "exit") == 0)
-      exit_fails = outcome_worst(&report->outcomes[i]) == SEVERITY_FAIL;
   json_t *request = json_pack(
-      "{s:s, s:s, s:s*, s:s*, s:s*, s:s, s:i, s:i, s:i, s:i, s:i, s:i}",
+      "{s:s, s:s, s:s*, s:s*, s:s*, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i}",
       "check", outcome->check->id, "path", s->path, "config", s->config,
       "bad_config", s->bad_config, "tool", report->tool, "args", s->args,
-      "threads", (int)s->threads, "limit_s", (int)s->timeout_s * 3 / 4,
+      "threads", (int)s->threads, "limit_ms", (int)s->timeout_s * 750,
       "variant", (int)variant, "unreal", report->tool == NULL, "exit_fails",
-      exit_fails, "vary", s->vary);
+      has_failed(report, "exit"), "vary", s->vary, "races",
+      has_failed(report, "concurrency"));
   char *text = json_dumps(request, JSON_COMPACT);
   json_decref(request);
   if (text == NULL) fail(EXIT_JSON, "use UTF-8", "cannot pass on the options");
@@ -86,6 +90,7 @@ static void close_run(struct run *run) {
 /* In the child: nothing of ours but the streams and the channel, as 3. */
 static void become_child(const struct run *run) {
   struct rlimit none = {0, 0};
+  char path[4096];
   int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -100,6 +105,10 @@ static void become_child(const struct run *run) {
   syscall(SYS_close_range, 4u, ~0u, 0u);
   fcntl(1, F_SETFL, O_APPEND);
   fcntl(2, F_SETFL, O_APPEND);
+  /* By its own path where it can be, so that threads get its name. */
+  ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
+  path[size > 0 ? size : 0] = 0;
+  execl(path, program_name, "child", "3", (char *)NULL);
   execl("/proc/self/exe", program_name, "child", "3", (char *)NULL);
   _exit(127);
 }

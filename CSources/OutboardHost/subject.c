@@ -160,7 +160,7 @@ static int same_shape(const json_t *a, const json_t *b) {
  * case; notes whether an answer differs. */
 static void look_for_variety(const struct subject *subject,
                              struct reference *reference, int n) {
-  int64_t end = now_ms() + (int64_t)subject->limit_s * 1000 / 16;
+  int64_t end = now_ms() + subject->limit_ms / 16;
   for (int i = 0; i < n && !reference->varies && (i < 3 || now_ms() < end);
        i++) {
     struct answer answer = subject_call(subject);

@@ -45,7 +45,7 @@ def compile_plugin(name, flags=(), sources=None, nodelete=True):
                           f"{ABI}/src/mcp_args.c", f"{ABI}/src/mcp_plugin.c"]
     subprocess.run(
         [CC, "-std=gnu11", "-g", "-O1", "-fPIC", "-Wall", "-Wextra",
-         "-Wpedantic", "-Werror",
+         "-Wpedantic", "-Werror", "-Wno-unused", "-Wno-unused-parameter",
          "-fvisibility=hidden", "-shared", f"-I{ABI}/include", "-o", path,
          *sources, *flags, "-Wl,-z,now", "-Wl,-z,relro",
          *(["-Wl,-z,nodelete"] if nodelete else []), "-lpthread"],

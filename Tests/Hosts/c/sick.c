@@ -211,6 +211,9 @@ __asm__(".text\n.quad plugin_declaration\n");
 #elif defined(SICK_STATIC_TLS)
 __attribute__((used,
                tls_model("initial-exec"))) static _Thread_local char large[800];
+__attribute__((used)) static char *touch_large(void) {
+  return large;
+}
 #endif
 
 #if defined(SICK_FUNCTION)

@@ -53,6 +53,7 @@ void sick_good_thread(void *(*body)(void *)) {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static unsigned long asked, answered;
+static atomic_int at_work;
 
 static void *work(void *arg) {
   pthread_mutex_lock(&lock);
@@ -65,6 +66,7 @@ static void *work(void *arg) {
 }
 
 static void ask_worker(void) {
+  if (!at_work) return;
   pthread_mutex_lock(&lock);
   unsigned long mine = ++asked;
   pthread_cond_broadcast(&changed);
@@ -161,7 +163,7 @@ static void touch_process(void) {
 #elif defined(SICK_UMASK)
   umask(0);
 #elif defined(SICK_LOCALE)
-  if (setlocale(LC_ALL, "C.UTF-8") == NULL) abort();
+  setlocale(LC_ALL, "C.UTF-8");
 #elif defined(SICK_RLIMIT)
   struct rlimit limit;
   getrlimit(RLIMIT_NPROC, &limit);
@@ -219,6 +221,7 @@ void sick_init(void) {
   sick_good_thread(wake);
 #elif defined(SICK_FORK_HANG)
   sick_good_thread(work);
+  at_work = 1;
 #elif defined(SICK_FORK_CRASH) || defined(SICK_FORK_EXIT)
   pthread_atfork(NULL, NULL, forked);
 #endif
@@ -234,7 +237,7 @@ static void touch_in_call(unsigned long n) {
 #if defined(SICK_CALL_PRINTS)
   if (n == 3) dprintf(1, "call %lu", n);
 #elif defined(SICK_MULTIPLY)
-  if (n > FROM_CALL && n <= FROM_CALL + 100) sick_good_thread(sick_park);
+  if (n > 2 * FROM_CALL && n <= 4 * FROM_CALL) sick_good_thread(sick_park);
 #elif defined(SICK_FD_LEAK)
   if (n > FROM_CALL && open("/dev/null", O_RDONLY | O_CLOEXEC) < 0) return;
 #elif defined(SICK_ROUNDING)
