@@ -81,6 +81,7 @@ PLUGIN_LDFLAGS := -shared -Wl,--version-script=$(LINK)/plugin.map \
 CLOCK := $(BUILD)/plugins/clock.so
 PRICING := $(BUILD)/plugins/pricing.so
 HOST := $(BUILD)/bin/outboard-call
+DOCTOR := $(BUILD)/bin/outboard-host
 
 # libuv for shared objects: see link/uv_stubs.c. Hosts such as Node export uv_*
 # of their own; a plugin with its libuv inside and hidden cannot meet them.
@@ -133,7 +134,17 @@ $(HOST): $(wildcard CSources/OutboardCall/*.[ch]) $(wildcard $(ABI)/include/*.h)
 	  -o $@ $(filter %.c,$^) $(shell pkg-config --libs jansson) -lpthread -ldl
 	@echo "built $@"
 
-plugins: $(CLOCK) $(PRICING) $(HOST) ## Build both plugins and the host
+# jansson is linked statically: a plugin must not find it in this process.
+$(DOCTOR): $(wildcard CSources/OutboardHost/*.[ch]) \
+    $(addprefix CSources/OutboardCall/,call.h fail.c json.c plugin.c) \
+    $(wildcard $(ABI)/include/*.h)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -I$(ABI)/include $(shell pkg-config --cflags jansson) \
+	  -o $@ $(filter %.c,$^) -Wl,-Bstatic $(shell pkg-config --libs jansson) \
+	  -Wl,-Bdynamic -lpthread -ldl -lm
+	@echo "built $@"
+
+plugins: $(CLOCK) $(PRICING) $(HOST) $(DOCTOR) ## Build both plugins and hosts
 
 demo: setup ## Set up, build, and show the main job
 	@$(MAKE) --no-print-directory plugins

@@ -1,4 +1,5 @@
-/* outboard-call: what its files share.
+/* outboard-call: what its files share. fail.c, json.c and plugin.c serve
+ * outboard-host too.
  *
  * The program is a host in the plainest sense: it knows the plugin ABI
  * (mcp_plugin.h) and dlopen, and links nothing of Outboard's. */
@@ -17,6 +18,7 @@
 enum exit_code {
   EXIT_OK = 0,
   EXIT_TOOL = 1,      /* the tool answered with an error */
+  EXIT_FINDINGS = 1,  /* outboard-host: a check failed */
   EXIT_USAGE = 2,     /* option, number or operand */
   EXIT_JSON = 3,      /* --config or ARGS */
   EXIT_LOAD = 4,      /* no file, no shared object, no symbol */
@@ -47,6 +49,11 @@ struct options {
  * asks for --help or --version. */
 void options_parse(struct options *out, int argc, char **argv);
 
+/* --- fail.c --------------------------------------------------------------- */
+
+/* Stands before each message; each program defines it. */
+extern const char program_name[];
+
 /* Ends the program with a message: what is wrong, and on a second line, unless
  * NULL, what to do about it. */
 __attribute__((noreturn, format(printf, 3, 4))) void fail(enum exit_code code,
@@ -69,6 +76,9 @@ struct answer {
   uint8_t *bytes;
   size_t size;
 };
+
+/* The 5 of "0.5.0", or -1. */
+int plugin_minor(const char *version);
 
 /* These end the program with its cause when they fail. */
 struct plugin plugin_load(const char *path);

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An integer past 64 bits is JSON all the same: read it as a real. */
-#define LOAD_FLAGS (JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL)
+/* An integer past 64 bits is JSON all the same: read it as a real. So is a
+ * string with \u0000 in it. */
+#define LOAD_FLAGS (JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL)
 
 #define FILE_LIMIT ((size_t)64 << 20)
 

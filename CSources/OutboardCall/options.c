@@ -3,12 +3,13 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TRY_HELP "see outboard-call --help"
+
+const char program_name[] = "outboard-call";
 
 static const char help[] =
     "Usage: outboard-call [OPTION]... PLUGIN.so [TOOL [ARGS]]\n"
@@ -56,18 +57,6 @@ static const char help[] =
     "  outboard-call build/plugins/pricing.so get_product_price "
     "'{\"product_id\":1}' \\\n"
     "    --threads 16 --repeat 100000\n";
-
-void fail(enum exit_code code, const char *cure, const char *format, ...) {
-  va_list arguments;
-  fflush(stdout);
-  fputs("outboard-call: ", stderr);
-  va_start(arguments, format);
-  vfprintf(stderr, format, arguments);
-  va_end(arguments);
-  if (cure != NULL) fprintf(stderr, "\n  to do: %s", cure);
-  fputc('\n', stderr);
-  exit((int)code);
-}
 
 static uint64_t number(const char *option, const char *text, uint64_t low,
                        uint64_t high) {

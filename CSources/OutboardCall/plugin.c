@@ -33,8 +33,7 @@ static void *open_image(const char *path) {
   return image;
 }
 
-/* The 5 of "0.5.0", or -1. */
-static int minor_of(const char *version) {
+int plugin_minor(const char *version) {
   unsigned major, minor, patch;
   int end = 0;
   if (sscanf(version, "%3u.%3u.%3u%n", &major, &minor, &patch, &end) != 3 ||
@@ -57,7 +56,7 @@ struct plugin plugin_load(const char *path) {
          "a plugin exports that data symbol (see: nm -D --defined-only)",
          "%s has no symbol " MCP_PLUGIN_SYMBOL, path);
   need(path, "api_version", d->api_version != NULL);
-  plugin.minor = minor_of((const char *)d->api_version);
+  plugin.minor = plugin_minor((const char *)d->api_version);
   if (plugin.minor < OLDEST_MINOR || plugin.minor > NEWEST_MINOR)
     fail(EXIT_ABI, "rebuild the plugin against a header that this host knows",
          "%s: plugin ABI '%.32s', this host knows 0.%d to 0.%d", path,

@@ -1,0 +1,483 @@
+"""The tests behind doctor.sh. With names of SICK_* switches as arguments, only
+those plugins are tried, and their reports printed."""
+import concurrent.futures
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+
+BUILD = os.environ.get("OB_BUILD", "build")
+HOST = os.environ.get("OUTBOARD_HOST", os.path.join(BUILD, "bin/outboard-host"))
+CC = os.environ.get("CC", "cc")
+WORK = os.environ["DOCTOR_WORK"]
+PLUGINS = os.path.join(BUILD, "plugins")
+SOURCES = "Tests/Hosts/c"
+ABI = "CSources/CPluginABI"
+LIMIT = 280  # seconds for any run of the doctor
+
+passed = failed = 0
+
+
+def report(what, good, detail=""):
+    global passed, failed
+    if good:
+        passed += 1
+        return
+    failed += 1
+    print(f"FAILED: {what}")
+    for line in str(detail).splitlines()[:60]:
+        print(f"  {line}")
+
+
+def doctor(*operands, environment=None, stdout=subprocess.PIPE):
+    return subprocess.run(
+        [HOST, "doctor", *operands], stdin=subprocess.DEVNULL, stdout=stdout,
+        stderr=subprocess.PIPE, text=True, timeout=LIMIT,
+        env={**os.environ, **(environment or {})})
+
+
+def compile_plugin(name, flags=(), sources=None, nodelete=True):
+    """Returns its path."""
+    path = os.path.join(WORK, name + ".so")
+    sources = sources or [f"{SOURCES}/sick.c", f"{SOURCES}/sick_guest.c",
+                          f"{ABI}/src/mcp_args.c", f"{ABI}/src/mcp_plugin.c"]
+    subprocess.run(
+        [CC, "-std=gnu11", "-g", "-O1", "-fPIC", "-Wall", "-Wextra",
+         "-Wpedantic", "-Werror", "-Wno-unused", "-Wno-unused-parameter",
+         "-fvisibility=hidden", "-shared", f"-I{ABI}/include", "-o", path,
+         *sources, *flags, "-Wl,-z,now", "-Wl,-z,relro",
+         *(["-Wl,-z,nodelete"] if nodelete else []), "-lpthread"],
+        check=True, stderr=subprocess.PIPE, text=True)
+    return path
+
+
+# --- Sick plugins ------------------------------------------------------------
+
+class Sick:
+    """A switch, the findings that fail or warn, and how to build and run it.
+
+    `faults` are all the findings of severity fail or warn, as 'id severity'.
+    """
+
+    def __init__(self, switch, *faults, status=1, flags=(), options=(),
+                 nodelete=True, environment=None, also=None):
+        self.switch, self.faults, self.status = switch, set(faults), status
+        self.flags, self.options, self.nodelete = flags, options, nodelete
+        self.environment, self.also = environment, also
+
+
+SHORT = ("--timeout", "5")
+CONFIG = ("--config", '{"limit":2}')
+
+
+def sick_plugins(stub):
+    """stub: a folder with libodd.so, and libabsent.so without its file."""
+    odd = (f"-L{stub}", "-Wl,--no-as-needed", "-lodd")
+    return [
+        Sick("HEALTHY", status=0),
+        Sick("HEALTHY_CONFIGURED", status=0, options=CONFIG),
+        # What the file says.
+        Sick("EXPORTS_FOREIGN", "exports.foreign fail"),
+        Sick("EXPORTS_EXTRA", "exports.extra warn"),
+        Sick("UNDEFINED", "imports.undefined fail",
+             "imports.captured warn",
+             environment={"LD_PRELOAD": f"{stub}/libhost.so"}),
+        Sick("UNDEFINED_ALONE", "imports.undefined fail",
+             "imports.captured warn", "load.dlopen fail", status=4,
+             flags=("-DSICK_UNDEFINED",)),
+        Sick("NEEDS_LIBRARY", "needed.library warn", flags=odd,
+             environment={"LD_LIBRARY_PATH": stub}),
+        Sick("NEEDS_MISSING", "needed.library warn", "needed.missing fail",
+             "load.dlopen fail", flags=odd, status=4),
+        Sick("TEXTREL", "image.textrel fail", flags=("-Wl,-z,notext",)),
+        Sick("EXECSTACK", "image.execstack fail",
+             flags=("-Wl,-z,execstack",)),
+        Sick("RUNPATH", "image.runpath fail", flags=("-Wl,-rpath,.",)),
+        Sick("STATIC_TLS", "image.statictls warn"),
+        # Loading and the declaration.
+        Sick("LOAD_CRASH", "load.crash fail", status=4),
+        Sick("LOAD_EXIT", "load.exited fail", status=4),
+        Sick("LOAD_HANG", "load.timeout fail", status=4, options=SHORT),
+        Sick("SYMBOL", "load.symbol fail", status=4),
+        Sick("FUNCTION", "declaration.type fail"),
+        Sick("VERSION", "declaration.version fail"),
+        Sick("VERSION_NULL", "declaration.version fail"),
+        Sick("VERSION_WILD", "declaration.version fail"),
+        Sick("VERSION_NEW", "declaration.newer warn"),
+        Sick("SHORT", "declaration.short fail"),
+        Sick("OLD", "declaration.short warn"),
+        Sick("MISSING", "declaration.missing fail"),
+        Sick("POINTER", "declaration.pointer fail"),
+        # Lists and configuration.
+        Sick("LIST_TEXT", "list.json fail"),
+        Sick("LIST_OBJECT", "list.array fail"),
+        Sick("LIST_TWICE", "list.twice fail"),
+        Sick("LIST_SCHEMA", "list.schema fail"),
+        Sick("LIST_REQUIRED", "list.required warn"),
+        Sick("LIST_CHANGES", "list.changes warn"),
+        Sick("LIST_LATE", "list.refused fail", options=CONFIG),
+        Sick("SCHEMA", "list.answer fail"),
+        Sick("CONFIGURE_ALL", "configure.accepts fail",
+             "configure.accepts warn"),
+        Sick("CONFIGURE_CRASH", "configure.crash fail"),
+        Sick("CONFIGURE_NULL", "configure.crash fail"),
+        Sick("CONFIGURE_ONCE", "configure.twice fail",
+             flags=("-DSICK_CONFIGURE_ONCE",)),
+        Sick("CONFIGURE_AGAIN", "configure.replaced fail"),
+        # Starting.
+        Sick("INIT_CRASH", "start.crash fail"),
+        Sick("INIT_HANG", "start.timeout fail", options=SHORT),
+        Sick("INIT_NEEDS_CONFIG", "start.init warn"),
+        Sick("INIT_NEEDS_CONFIG_GIVEN", status=0, options=CONFIG,
+             flags=("-DSICK_INIT_NEEDS_CONFIG",)),
+        Sick("REFUSAL_ABORT", "failure.crash fail"),
+        Sick("REFUSAL_TEXT", "failure.body fail"),
+        Sick("FEW_ABORT", "failure.crash fail"),
+        # Answers.
+        Sick("UNKNOWN_GOOD", "answers.unknown fail"),
+        Sick("UNKNOWN_UNNAMED", "answers.unnamed warn"),
+        Sick("ERROR_TEXT", "answers.error fail"),
+        Sick("ERROR_UNQUOTED", "answers.error fail"),
+        Sick("NEEDS_NOTHING", "answers.required warn"),
+        Sick("ANSWER_TEXT", "answers.json fail"),
+        Sick("ANSWER_BYTES", "answers.json fail"),
+        Sick("ANSWER_NONE", "answers.json fail"),
+        Sick("OVERREAD", "answers.crash fail"),
+        Sick("RECURSES", "answers.crash fail"),
+        # Memory.
+        Sick("LEAK", "memory.leak fail"),
+        Sick("LEAK_ERROR", "memory.leak fail"),
+        Sick("LEAK_LIST", "memory.leak fail"),
+        Sick("DOUBLE_FREE", "memory.badfree fail"),
+        Sick("ANSWER_STATIC", "memory.badfree fail"),
+        Sick("ANSWER_SHARED", "memory.shared fail"),
+        # Threads, the process, its streams and descriptors.
+        Sick("LOAD_THREAD", "threads.load warn"),
+        Sick("THREAD_OPEN", "threads.signals warn"),
+        Sick("THREAD_FAULTS", "threads.faults fail"),
+        Sick("BURN", "threads.burns fail"),
+        Sick("WAKES", "threads.wakes warn"),
+        Sick("MULTIPLY", "threads.multiply fail"),
+        Sick("LOAD_SIGPIPE", "process.signals fail"),
+        Sick("SIGCHLD", "process.signals fail"),
+        Sick("SETENV", "process.environment fail"),
+        Sick("CHDIR", "process.cwd fail"),
+        Sick("UMASK", "process.umask fail"),
+        Sick("LOCALE", "process.locale fail"),
+        Sick("RLIMIT", "process.rlimit fail"),
+        Sick("SIGMASK", "process.mask fail"),
+        Sick("NAME", "process.other fail"),
+        Sick("FAST_MATH", "process.float fail", flags=("-ffast-math",)),
+        Sick("ROUNDING", "process.float fail"),
+        Sick("LOAD_PRINTS", "output.stdout fail"),
+        Sick("INIT_PRINTS", "output.stderr warn"),
+        Sick("CALL_PRINTS", "output.stdout fail"),
+        Sick("EXIT_PRINTS", "output.stdout fail"),
+        Sick("INHERITED", "descriptors.inherited fail"),
+        Sick("CLOSES", "descriptors.closed fail"),
+        Sick("CLOSES_STDOUT", "descriptors.closed fail"),
+        Sick("FD_LEAK", "descriptors.leak fail"),
+        # Many threads, forks, leaving.
+        Sick("RACE", "concurrency.wrong fail"),
+        Sick("STUCK", "concurrency.stuck fail",
+             options=("--only", "concurrency", "--timeout", "8")),
+        Sick("SERIAL", status=0, options=("--only", "concurrency"),
+             also="concurrency.serial note"),
+        Sick("FORK_HANG", "fork.hang fail", options=("--timeout", "12")),
+        Sick("FORK_CRASH", "fork.crash fail"),
+        Sick("FORK_EXIT", "fork.hang fail", options=("--timeout", "12")),
+        Sick("EXIT_CRASH", "exit.crash fail"),
+        Sick("EXIT_HANG", "exit.timeout fail", options=SHORT),
+        Sick("EXIT_STATUS", "exit.status fail"),
+        Sick("UNLOAD_THREAD", "unload.crash fail", nodelete=False),
+        Sick("INIT_ONCE", "unload.init fail"),
+        Sick("RESTART_LEAK", "restart.leak fail"),
+    ]
+
+
+def make_stubs():
+    stub = os.path.join(WORK, "stub")
+    os.mkdir(stub)
+    for name, code in (("odd", "int odd_thing;"),
+                       ("host", "unsigned long uv_hrtime(void){return 1;}")):
+        subprocess.run([CC, "-shared", "-fPIC", "-x", "c", "-", "-o",
+                        f"{stub}/lib{name}.so"], input=code, text=True,
+                       check=True)
+    return stub
+
+
+def faults_of(result):
+    return {f"{f['id']} {f['severity']}" for c in result["checks"]
+            for f in c["findings"] if f["severity"] in ("fail", "warn")}
+
+
+def try_sick(sick):
+    """Returns (what is wrong or None, the report)."""
+    try:
+        path = compile_plugin(
+            sick.switch, ("-DSICK_" + sick.switch, *sick.flags),
+            nodelete=sick.nodelete)
+        run = doctor(path, "--json", "--strict", *sick.options,
+                     environment=sick.environment)
+    except subprocess.SubprocessError as error:
+        return error, getattr(error, "stderr", "")
+    try:
+        result = json.loads(run.stdout)
+    except ValueError as error:
+        return f"no JSON ({error}), exit {run.returncode}: {run.stderr}", ""
+    wrong = disagreement(result, run.returncode)
+    found = faults_of(result)
+    if found != sick.faults:
+        wrong = f"found {sorted(found)}, not {sorted(sick.faults)}"
+    if run.returncode != sick.status:
+        wrong = f"exit {run.returncode}, not {sick.status}"
+    if run.stderr:
+        wrong = f"stderr: {run.stderr}"
+    if sick.also and sick.also not in run_notes(result):
+        wrong = f"no {sick.also}"
+    return wrong, run.stdout
+
+
+def run_notes(result):
+    return {f"{f['id']} {f['severity']}" for c in result["checks"]
+            for f in c["findings"]}
+
+
+ORDER = ["note", "not checked", "warn", "fail"]
+
+
+def disagreement(result, code):
+    """What in the JSON contradicts itself or the exit status, or None."""
+    tally = {"pass": 0, "warn": 0, "fail": 0, "not checked": 0}
+    for check in result["checks"]:
+        worst = max((f["severity"] for f in check["findings"]),
+                    key=ORDER.index, default="note")
+        if check["result"] != ("pass" if worst == "note" else worst):
+            return f"{check['id']}: {check['result']}, but worst is {worst}"
+        tally[check["result"]] += 1
+        for finding in check["findings"]:
+            if not finding["id"].startswith(check["id"] + "."):
+                return f"{finding['id']} in {check['id']}"
+            if finding["severity"] in ("warn", "fail") and not (
+                    finding.get("why") and finding["seen"]):
+                return f"{finding['id']} does not say why"
+            if finding["severity"] in ("warn", "fail") and not (
+                    finding.get("cure")) and finding["id"] != "unload.dlclose":
+                return f"{finding['id']} has no cure"
+    counts = (result["passed"], result["warned"], result["failed"],
+              result["not_checked"])
+    if counts != tuple(tally.values()):
+        return f"counts {counts}, but {tally}"
+    if result["status"] != code:
+        return f"status {result['status']}, exit {code}"
+    return None
+
+
+def sick_tests(only):
+    jobs = int(os.environ.get("JOBS", "4"))
+    chosen = [s for s in sick_plugins(make_stubs())
+              if not only or s.switch in only]
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for sick, (wrong, text) in zip(chosen, pool.map(try_sick, chosen)):
+            report(f"SICK_{sick.switch}: {wrong}", wrong is None, text)
+            if only:
+                print(text)
+
+
+# --- Our own plugins ---------------------------------------------------------
+
+def own_plugins():
+    runs = [("clock.so",), ("pricing.so",),
+            ("clock.so", "--tool", "wait_both", "--args",
+             '{"first_ms":1,"second_ms":2}', "--vary"),
+            ("pricing.so", "--tool", "search_products", "--args",
+             '{"query":"e"}', "--config", '{"database_url":"sqlite::memory:"}',
+             "--bad-config", '{"database_url":"sqlite:/nowhere/p.db"}')]
+    for name, *options in runs:
+        run = doctor(os.path.join(PLUGINS, name), "--strict", "--json",
+                     *options)
+        what = f"{name} {' '.join(options)} passes with --strict"
+        try:
+            result = json.loads(run.stdout)
+        except ValueError:
+            report(what, False, run.stdout + run.stderr)
+            continue
+        report(what, run.returncode == 0 and not faults_of(result) and
+               disagreement(result, 0) is None, run.stdout)
+        report(f"{name}: every check was looked at",
+               result["not_checked"] == 0 and result["passed"] == 22,
+               run.stdout)
+
+
+# --- Usage and output --------------------------------------------------------
+
+def expect(status, stream, text, *operands):
+    run = doctor(*operands)
+    output = run.stdout if stream == "out" else run.stderr
+    good = run.returncode == status and text in output
+    if stream == "err":
+        good = good and output.startswith("outboard-host: ") and not run.stdout
+    report(f"exit {status}, '{text}': doctor {' '.join(operands)}", good,
+           f"exit {run.returncode}\n{run.stdout}\n{run.stderr}")
+
+
+def usage(good):
+    run = subprocess.run([HOST, "--help"], stdout=subprocess.PIPE, text=True)
+    report("--help", run.returncode == 0 and "doctor" in run.stdout)
+    run = subprocess.run([HOST, "--version"], stdout=subprocess.PIPE, text=True)
+    report("--version", run.stdout.startswith("outboard-host 0."))
+    for operands in ([], ["cure"], ["child", "9"]):
+        run = subprocess.run([HOST, *operands], capture_output=True, text=True)
+        report(f"usage: {operands}", run.returncode == 2 and
+               run.stderr.startswith("outboard-host: "), run.stderr)
+    expect(0, "out", "Exit codes:", "--help")
+    expect(0, "out", "concurrency", "--list")
+    expect(2, "err", "which plugin?")
+    expect(2, "err", "too many operands: 'b'", "a", "b")
+    expect(2, "err", "unknown or ambiguous option '--nonsense'", "--nonsense")
+    expect(2, "err", "--config needs a value", good, "--config")
+    expect(2, "err", "--only: there is no check 'health'", good, "--only",
+           "list,health")
+    expect(2, "err", "--skip: there is no check ''", good, "--skip", "list,")
+    expect(2, "err", "--args needs a --tool", good, "--args", "{}")
+    for number in ("1", "257", "x", "-2", ""):
+        expect(2, "err", f"--threads: '{number}' is not a number", good,
+               "--threads", number)
+    expect(2, "err", "--timeout: '3' is not a number", good, "--timeout", "3")
+    expect(3, "err", "--config is not JSON", good, "--config", "{")
+    expect(3, "err", "--args must be a JSON object", good, "--tool", "t",
+           "--args", "[]")
+    expect(3, "err", "cannot read /nowhere.json", good, "--bad-config",
+           "@/nowhere.json")
+    expect(4, "err", "cannot load /nowhere.so: No such file", "/nowhere.so")
+    expect(4, "err", "not a regular file", WORK)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        run = doctor(good, "--only", "file", stdout=full)
+    report("a full disk is exit status 10", run.returncode == 10, run.stderr)
+
+
+def output(good, warns):
+    run = doctor(warns)
+    table = dict(re.findall(
+        r"^  ([a-z]+) +(pass|warn|fail|not checked) ", run.stdout, re.M))
+    result = json.loads(doctor(warns, "--json").stdout)
+    report("table and JSON agree",
+           table == {c["id"]: c["result"] for c in result["checks"]},
+           run.stdout)
+    report("warnings alone are success", run.returncode == 0 and
+           "\nwarn exports.extra\n" in run.stdout and "  cure  " in run.stdout,
+           run.stdout)
+    report("with --strict they are not",
+           doctor(warns, "--strict", "--only", "exports").returncode == 1)
+    result = json.loads(doctor(good, "--json", "--only", "list,memory").stdout)
+    report("--only", [c["id"] for c in result["checks"]] == ["list", "memory"])
+    result = json.loads(doctor(good, "--json", "--skip", "fork,exit",
+                               "--only", "fork,exit,file").stdout)
+    report("--skip", [c["id"] for c in result["checks"]] == ["file"])
+    result = json.loads(doctor(good, "--json", "--only", "concurrency",
+                               "--tool", "need", "--args", "{}").stdout)
+    report("a tool that cannot be called is said not to be checked",
+           result["tool"] == "need" and result["status"] == 0, result)
+    name = os.path.join(WORK, "a name, with 'quotes' & \u00e4.so")
+    os.link(good, name)
+    result = json.loads(doctor(name, "--json", "--only", "load").stdout)
+    report("any file name", result["plugin"].endswith("\u00e4.so"), result)
+
+
+# --- Files that are no plugins -----------------------------------------------
+
+STATIC = "file,exports,imports,needed,image"
+
+
+def write(name, data):
+    path = os.path.join(WORK, name)
+    with open(path, "wb") as file:
+        file.write(data)
+    return path
+
+
+def hostile(good):
+    with open(good, "rb") as file:
+        whole = file.read()
+
+    def cut(at, value):
+        return whole[:at] + value + whole[at + len(value):]
+
+    cases = [("empty", b"", "not an ELF file"),
+             ("text", b"hello, world", "not an ELF file"),
+             ("short", whole[:40], "shorter than an ELF header"),
+             ("bits", cut(4, b"\x01"), "not of 64 bits"),
+             ("endian", cut(5, b"\x02"), "big-endian"),
+             ("machine", cut(18, b"\xf3\x00"), "another kind of processor"),
+             ("executable", cut(16, b"\x02\x00"), "an executable"),
+             ("object", cut(16, b"\x01\x00"), "an object file"),
+             ("core", cut(16, b"\x04\x00"), "a core dump"),
+             ("headers", cut(32, b"\xff" * 8), "outside the file"),
+             ("entries", cut(54, b"\x01\x00"), "wrong size"),
+             ("half", whole[:len(whole) // 3], "outside the file")]
+    for name, data, text in cases:
+        run = doctor(write(name + ".elf", data), "--json")
+        try:
+            result = json.loads(run.stdout)
+            fault = result["checks"][0]["findings"][0]
+        except (ValueError, IndexError):
+            report(f"{name}: JSON", False, run.stdout + run.stderr)
+            continue
+        report(f"{name} is named", run.returncode == 4 and
+               fault["id"] == "file.format" and text in fault["seen"] and
+               disagreement(result, 4) is None, run.stdout)
+    run = doctor(os.path.realpath(HOST), "--only", "file")
+    report("an executable is named", run.returncode == 4 and
+           "it is an executable (PIE)" in run.stdout, run.stdout)
+
+
+def fuzz(good):
+    """Bytes of headers, dynamic section and symbol tables at random: whatever
+    the file says, the reader comes to its end by itself."""
+    with open(good, "rb") as file:
+        whole = file.read()
+    seed = int(os.environ.get("SEED", "1"))
+    rounds = int(os.environ.get("FUZZ", "150"))
+    dynamic = whole.find(b"plugin_declaration")
+    wrong = ""
+    for i in range(rounds):
+        source = random.Random(seed * 100000 + i)
+        data = bytearray(whole)
+        regions = [(0, 64), (64, 64 + 11 * 56), (64 + 11 * 56, dynamic + 256),
+                   (0, len(data))]
+        for _ in range(source.choice((1, 3, 20))):
+            low, high = source.choice(regions)
+            at = source.randrange(low, high)
+            data[at] = source.choice((0, 255, 127, 128, source.randrange(256)))
+        if source.random() < 0.2:
+            del data[source.randrange(64, len(data)):]
+        path = write("fuzz.elf", data)
+        run = doctor(path, "--json", "--only", "file,exports,image")
+        result = json.loads(run.stdout)
+        ends = [f["id"] for c in result["checks"] for f in c["findings"]
+                if f["id"].split(".")[1] in ("crash", "timeout", "exited")]
+        if ends or run.returncode not in (0, 1, 4) or run.stderr:
+            wrong = f"seed {seed}, round {i}: {ends} {run.stderr}"
+            break
+    report(f"{rounds} broken files: {wrong}", not wrong)
+
+
+def main():
+    only = [a.removeprefix("SICK_") for a in sys.argv[1:]]
+    if not only:
+        good = compile_plugin("good", ())
+        warns = compile_plugin("warns", ("-DSICK_EXPORTS_EXTRA",))
+        usage(good)
+        output(good, warns)
+        hostile(good)
+        fuzz(good)
+        own_plugins()
+    sick_tests(only)
+    print(f"doctor: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
