@@ -12,15 +12,12 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "load.h"
-#include "outboard_spi.h"
-#include "stream_kit.h"
+#include "life.h"
 
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64
@@ -73,159 +70,10 @@ static uint32_t deny(int code) {
 }
 
 /* --- A life ----------------------------------------------------------------
- *
- * Waits by looking at the clock: sleeping may be what is denied. */
+ */
 
 #define REFUSED 20 /* by the start, with a clear error */
 #define PARTLY 21  /* all but child processes works */
-
-static int denied; /* the errno, or 0 */
-
-static void until(const int *counter, int count, const char *what) {
-  uint64_t end = test_now() + 20 * S;
-  while (get(counter) < count) {
-    if (test_now() > end) test_fail(__FILE__, __LINE__, "no %s", what);
-    sched_yield();
-  }
-}
-
-static void count_post(void *arg, int status) {
-  CHECK_EQ(status, OB_OK);
-  add(arg);
-}
-
-static void count_done(int status, ob_result *result, void *user) {
-  CHECK_EQ(status, OB_OK);
-  ob_result_free(result);
-  add(user);
-}
-
-static int fired;
-
-static void fire(ob_timer *timer, int status) {
-  (void)timer;
-  CHECK_EQ(status, OB_OK);
-  add(&fired);
-}
-
-static void arm(void *timer, int status) {
-  CHECK_EQ(status, OB_OK);
-  ob_spi_timer_start(ob_engine_current(), timer, 2 * MS);
-}
-
-static void call_all(ob_engine *engine) {
-  static ob_timer timer = {.fire = fire};
-  ob_request *kept = NULL;
-  ob_call_opts opts = test_call(handle_keep, &kept);
-  int posted = 0, done = 0;
-  for (int i = 0; i < 200; i++)
-    call_with(engine,
-              i % 4 == 0 ? OB_CALL_OFFLOAD
-              : i % 2    ? OB_CALL_SYNC
-                         : 0,
-              i % 3 ? OB_FOREVER : 60 * S);
-  opts.deadline_ns = 2 * MS;
-  CHECK_EQ(ob_call(engine, &opts, NULL), OB_ETIMEDOUT);
-  flush(engine);
-  if (kept != NULL)
-    CHECK_EQ(ob_complete(kept, OB_OK, ob_result_none()), OB_ECANCELED);
-  opts = test_call(handle_count, NULL);
-  opts.on_done = count_done;
-  opts.done_user = &done;
-  CHECK_EQ(ob_submit(NULL, engine, &opts), OB_OK);
-  CHECK_EQ(ob_post(engine, count_post, &posted), OB_OK);
-  CHECK_EQ(ob_post(engine, arm, &timer), OB_OK);
-  until(&done, 1, "completion");
-  until(&posted, 1, "post");
-  until(&fired, 1, "timer");
-  fired = 0;
-}
-
-/* From other threads: wake-ups, parking, locks that are contended. */
-static void *call_often(void *engine) {
-  for (int i = 0; i < 300; i++)
-    call_with(engine, i % 10 ? 0 : OB_CALL_OFFLOAD, OB_FOREVER);
-  return NULL;
-}
-
-static void call_together(ob_engine *engine) {
-  pthread_t threads[4];
-  for (int i = 0; i < 4; i++) threads[i] = test_thread(call_often, engine);
-  for (int i = 0; i < 4; i++) test_join(threads[i]);
-}
-
-static void use_queue(ob_engine *engine) {
-  uint64_t end = test_now() + 20 * S;
-  ob_call_opts opts = test_call(handle_count, NULL);
-  ob_cq_record record;
-  ob_cq *cq;
-  int rc;
-  CHECK_EQ(ob_cq_create(&cq), OB_OK);
-  opts.cq = cq;
-  CHECK_EQ(ob_submit(NULL, engine, &opts), OB_OK);
-  while ((rc = ob_cq_next(cq, &record)) == OB_EAGAIN) CHECK(test_now() < end);
-  CHECK_EQ(rc, OB_OK);
-  CHECK_EQ(ob_cq_destroy(cq), OB_OK);
-}
-
-static int gate, stalls;
-
-static void handle_stall(ob_request *request, void *input, size_t size,
-                         void *user) {
-  (void)input;
-  (void)size;
-  (void)user;
-  until(&gate, 1, "stall found");
-  ob_complete(request, OB_OK, ob_result_none());
-}
-
-static void on_stall(const ob_stall *stall, void *user) {
-  (void)user;
-  CHECK(stall->held_ns > 0);
-  add(&stalls);
-  set(&gate, 1);
-}
-
-static void watch(ob_engine *engine) {
-  ob_inspect_opts inspect = OB_INSPECT_OPTS_INIT;
-  ob_call_opts opts = test_call(handle_stall, NULL);
-  int rc;
-  gate = stalls = 0;
-  inspect.stall_ns = 2 * MS;
-  inspect.on_stall = on_stall;
-  inspect.stack_signal = SIGUSR1;
-  rc = ob_inspect(engine, &inspect);
-  if (rc != OB_OK) { /* stalls are seen without their stacks, then */
-    CHECK_FAILS(rc, OB_EINVAL, strerror(denied));
-    inspect.stack_signal = 0;
-    CHECK_EQ(ob_inspect(engine, &inspect), OB_OK);
-  }
-  CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
-  until(&stalls, 1, "stall");
-}
-
-static void use_stream(ob_engine *engine) {
-  counter count = {0, 50, 0, 0, 0};
-  ob_stream *stream = open_counter(engine, &count, 4);
-  for (int i = 0; i < 50; i++) CHECK_EQ(next_int(stream, OB_FOREVER), i);
-  check_end(stream, 42);
-  ob_stream_release(stream);
-}
-
-/* 0, or an errno: a child is begun and its end is told, or neither. */
-static int use_child(void) {
-  static char *const argv[] = {"true", NULL};
-  ob_spawn spawn = {"/bin/true", argv, NULL, NULL, {-1, -1, -1}, 0};
-  uint64_t end = test_now() + 20 * S;
-  int how, code, pidfd, rc;
-  int32_t pid;
-  rc = ob_spi_spawn(&spawn, &pid, &pidfd);
-  if (rc != 0) return rc;
-  while ((rc = ob_spi_reap(pidfd, &how, &code)) == EAGAIN)
-    CHECK(test_now() < end);
-  close(pidfd);
-  return rc; /* how it ended is not ours to say: it has the same filter */
-}
 
 /* Ends the process. */
 static void live(void) {
