@@ -301,7 +301,7 @@ static void exit_in_place(void) {
   be_busy();
   eopts.on_stop = stop_exit;
   inspect.on_stall = stall_exit;
-  inspect.stall_ns = 2 * MS;
+  inspect.stall_ns = 10 * MS;
   if (place == IN_STALL) eopts.inspect = &inspect;
   CHECK_EQ(ob_engine_start(&mine, &eopts), OB_OK);
   if (place == IN_POST) CHECK_EQ(ob_post(mine, post_exit, NULL), OB_OK);

@@ -269,12 +269,12 @@ static void *stall_often(void *arg) {
   ob_engine *engine = arg;
   ob_inspect_opts inspect = OB_INSPECT_OPTS_INIT;
   ob_call_opts opts = test_call(handle_stall, &stalls);
-  inspect.stall_ns = 1 * MS;
+  inspect.stall_ns = 10 * MS;
   inspect.on_stall = count_stall;
   inspect.stall_user = &stalls;
   inspect.stack_signal = SIGUSR2;
   CHECK_EQ(ob_inspect(engine, &inspect), OB_OK);
-  for (int i = 0; i < 100; i++) CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
+  for (int i = 0; i < 30; i++) CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
   return NULL;
 }
 
