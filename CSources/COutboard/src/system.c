@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -94,11 +95,27 @@ static int check_descriptors(void) {
   return rc;
 }
 
+#define LOOP_MEMORY \
+  65536 /* several times what a new loop and its thread take */
+
+/* libuv aborts when it gets its first memory and not the next. A host whose
+ * other threads use it up meanwhile can still win the race. */
+static int check_memory(void) {
+#ifndef OB_BREAK_NEED_MEMORY
+  void *volatile memory = malloc(LOOP_MEMORY); /* volatile: it is not unused */
+  if (memory == NULL)
+    return ob__fail(OB_ENOMEM, "ob_engine_start: no memory for the loop");
+  free(memory);
+#endif
+  return OB_OK;
+}
+
 int ob__system_check(void) {
   int old = ob__cancel_off(); /* a restart comes here from any call */
   int rc = ob__system_locks();
   if (rc == OB_OK) rc = check_threads();
   if (rc == OB_OK) rc = check_descriptors();
+  if (rc == OB_OK) rc = check_memory();
   ob__cancel_restore(old);
   return rc;
 }
