@@ -71,7 +71,7 @@ static int check_loop(const int ends[2]) {
   int on = 1, set, rc = OB_OK;
   if (fcntl(ends[0], F_GETFD) < 0) return denied("fcntl", errno);
   if (ioctl(ends[0], FIONBIO, &on) != 0) return denied("ioctl", errno);
-  if (syscall(SYS_write, ends[1], "", 1) != 1) return denied("write", errno);
+  if (write(ends[1], "", 1) != 1) return denied("write", errno);
   set = epoll_create1(EPOLL_CLOEXEC);
   if (set < 0) return denied("epoll_create1", errno);
   memset(&event, 0, sizeof event);
@@ -80,7 +80,7 @@ static int check_loop(const int ends[2]) {
     rc = denied("epoll_ctl", errno);
   else if (wait_once(set) < 0)
     rc = denied("epoll_wait", errno);
-  syscall(SYS_close, set); /* raw: close is a cancellation point */
+  close(set);
   return rc;
 }
 
@@ -89,8 +89,8 @@ static int check_descriptors(void) {
 #ifndef OB_BREAK_NEED_LOOP
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return denied("pipe2", errno);
   rc = check_loop(ends);
-  syscall(SYS_close, ends[0]);
-  syscall(SYS_close, ends[1]);
+  close(ends[0]);
+  close(ends[1]);
 #endif
   return rc;
 }
