@@ -95,8 +95,8 @@ static int check_descriptors(void) {
   return rc;
 }
 
-#define LOOP_MEMORY \
-  65536 /* several times what a new loop and its thread take */
+/* Several times what a new loop and its thread take. */
+#define LOOP_MEMORY 65536
 
 /* libuv aborts when it gets its first memory and not the next. A host whose
  * other threads use it up meanwhile can still win the race. */
