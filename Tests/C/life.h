@@ -127,6 +127,8 @@ static inline void watch(ob_engine *engine) {
   inspect.on_stall = on_stall;
   inspect.stack_signal = SIGUSR1;
   rc = ob_inspect(engine, &inspect);
+  if (rc != OB_OK && rc != OB_EINVAL)
+    test_fail(__FILE__, __LINE__, "%s", ob_last_error_detail());
   if (rc != OB_OK) { /* stalls are seen without their stacks, then */
     CHECK_FAILS(rc, OB_EINVAL, strerror(denied));
     inspect.stack_signal = 0;
@@ -142,6 +144,7 @@ static inline void use_stream(ob_engine *engine) {
   for (int i = 0; i < 50; i++) CHECK_EQ(next_int(stream, OB_FOREVER), i);
   check_end(stream, 42);
   ob_stream_release(stream);
+  until(&count.destroyed, 1, "end of the stream");
 }
 
 /* 0, or an errno: a child is begun and its end is told, or neither. How it ends

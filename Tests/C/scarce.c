@@ -328,7 +328,8 @@ TEST(no_memory_loses_nothing) {
 /* With so many bytes left and no more; the stack of the last engine's thread is
  * kept by the C library, so that is not what is missing. */
 static int start_with(size_t left) {
-  void *reserve = malloc(left), *all;
+  void *volatile reserve = malloc(left); /* volatile: it is not unused */
+  void *all;
   ob_engine *engine;
   int rc;
   CHECK(reserve != NULL);
