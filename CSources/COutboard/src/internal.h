@@ -393,7 +393,7 @@ void ob__cq_abort(ob_cq *cq);
 /* result.c */
 int ob__result_failed(const ob_result *result);
 
-#include "look.h"
 #include "box.h"
+#include "look.h"
 
 #endif
