@@ -256,8 +256,7 @@ static void *be_hungry(void *arg) {
 }
 
 /* Everything that malloc still has, in ever smaller pieces. */
-static void *take_all(void) {
-  void **all = NULL;
+static void *take_all(void **all) {
   for (size_t size = 1 << 20; size >= 16; size /= 2) {
     void **piece;
     while ((piece = malloc(size)) != NULL) {
@@ -304,8 +303,11 @@ static void go_hungry(void *arg) {
     uint64_t end = test_now() + 20 * S;
     void *all;
     limit_memory(address_space() + (1 << 20));
-    all = take_all();
-    while (get(&h.refused) == before && test_now() < end) sched_yield();
+    all = take_all(NULL);
+    while (get(&h.refused) == before && test_now() < end) {
+      sched_yield();
+      all = take_all(all); /* what calls under way have given back */
+    }
     CHECK(get(&h.refused) > before);
     limit_memory(RLIM_INFINITY);
     give_all(all);
@@ -334,7 +336,7 @@ static int start_with(size_t left) {
   int rc;
   CHECK(reserve != NULL);
   limit_memory(address_space() + (1 << 20));
-  all = take_all();
+  all = take_all(NULL);
   free(reserve);
   rc = ob_engine_start(&engine, NULL);
   if (rc == OB_OK) {
