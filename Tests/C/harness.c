@@ -148,7 +148,7 @@ static int await_child(pid_t pid, double limit_s) {
 }
 
 static int aborted_with(int status, FILE *err, const char *text) {
-  char output[65536];
+  static char output[65536]; /* the stack may be as small as that */
   size_t n;
   rewind(err);
   n = fread(output, 1, sizeof output - 1, err);

@@ -259,8 +259,8 @@ static void handle_hooked(ob_request *request, void *input, size_t size,
                           void *user) {
   (void)input;
   (void)size;
-  CHECK_EQ(ob_request_on_cancel(request, cancel_exit, user), OB_OK);
-  ob_request_on_cancel(request, NULL, NULL);
+  CHECK_EQ(ob_request_on_cancel(request, cancel_exit, NULL), OB_OK);
+  add(user);
 }
 
 static void timer_exit(ob_timer *timer, int status) {
@@ -295,20 +295,25 @@ static void exit_in_place(void) {
   ob_inspect_opts inspect = OB_INSPECT_OPTS_INIT;
   ob_call_opts opts = test_call(handle_use, NULL);
   ob_engine *mine;
+  ob_ticket *ticket;
+  int hooked = 0, rc;
   atexit(take_down);
   be_busy();
   eopts.on_stop = stop_exit;
   inspect.on_stall = stall_exit;
-  inspect.stall_ns = 2 * MS;
+  inspect.stall_ns = 10 * MS;
   if (place == IN_STALL) eopts.inspect = &inspect;
   CHECK_EQ(ob_engine_start(&mine, &eopts), OB_OK);
   if (place == IN_POST) CHECK_EQ(ob_post(mine, post_exit, NULL), OB_OK);
   if (place == IN_DONE) opts.on_done = done_exit;
   if (place == IN_CANCEL) opts.handler = handle_hooked;
-  if (place == IN_CANCEL) opts.deadline_ns = 2 * MS;
+  if (place == IN_CANCEL) opts.user = &hooked;
   if (place == IN_TIMER) CHECK_EQ(ob_post(mine, arm, &timer), OB_OK);
   if (place == IN_STALL) opts.handler = handle_long;
-  CHECK_EQ(ob_submit(NULL, mine, &opts), OB_OK);
+  rc = ob_submit(&ticket, mine, &opts);
+  CHECK(rc == OB_OK || rc == OB_ESHUTDOWN); /* exit may have begun */
+  if (place == IN_CANCEL) await_count(&hooked, 1, "the hook");
+  if (place == IN_CANCEL) ob_ticket_cancel(ticket);
   if (place == IN_STOP)
     ob_engine_stop(mine, OB_STOP_CANCEL, OB_FOREVER); /* does not return */
 }

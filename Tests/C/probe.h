@@ -113,8 +113,8 @@ static inline void exact_heap(const char *test) {
   test_fail(__FILE__, __LINE__, "exec");
 }
 
-/* Records of threads, and lanes, are recycled: there are as many as were ever in
- * use at once, so a busy machine has a few more. A leak is of thousands. */
+/* Records of threads, and lanes, are recycled: there are as many as were ever
+ * in use at once, so a busy machine has a few more. A leak is of thousands. */
 #define POOLS 16384
 
 /* 0 under a tool with an allocator of its own. */

@@ -67,7 +67,7 @@ static void *do_all(void *arg) {
   test_blocker blocker;
   ob_stream *stream;
   ob_engine *engine;
-  inspect.stall_ns = 2 * MS;
+  inspect.stall_ns = 10 * MS;
   inspect.on_stall = on_stall;
   inspect.stack_signal = TOOL_THREADS || TOOL_HEAP ? 0 : SIGUSR1;
   CHECK_EQ(ob_engine_start(&engine, eopts), OB_OK);
@@ -195,7 +195,7 @@ TEST(the_stack_is_8_mib) {
     opts.flags = i ? OB_CALL_OFFLOAD : 0;
     CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
   }
-  inspect.stall_ns = 2 * MS;
+  inspect.stall_ns = 10 * MS;
   inspect.on_stall = measure_watchdog;
   inspect.stall_user = &done;
   CHECK_EQ(ob_inspect(engine, &inspect), OB_OK);

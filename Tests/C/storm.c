@@ -245,3 +245,48 @@ TEST(storms_change_no_answer_and_no_deadline) {
   CHECK(get(&caught[0]) > 0 && get(&caught[1]) > 0 && get(&caught[2]) > 0);
   CHECK_EQ(get(&strayed), 0);
 }
+
+/* --- The watchdog's signal -------------------------------------------------
+ */
+
+static void count_stall(const ob_stall *stall, void *user) {
+  (void)stall;
+  add(user);
+}
+
+/* Holds the loop until its stall has been found. */
+static void handle_stall(ob_request *request, void *input, size_t size,
+                         void *user) {
+  int before = get(user);
+  (void)input;
+  (void)size;
+  while (get(user) == before) test_sleep_ms(1);
+  ob_complete(request, OB_OK, ob_result_none());
+}
+
+static void *stall_often(void *arg) {
+  static int stalls;
+  ob_engine *engine = arg;
+  ob_inspect_opts inspect = OB_INSPECT_OPTS_INIT;
+  ob_call_opts opts = test_call(handle_stall, &stalls);
+  inspect.stall_ns = 10 * MS;
+  inspect.on_stall = count_stall;
+  inspect.stall_user = &stalls;
+  inspect.stack_signal = SIGUSR2;
+  CHECK_EQ(ob_inspect(engine, &inspect), OB_OK);
+  for (int i = 0; i < 30; i++) CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
+  return NULL;
+}
+
+/* One engine's stack is being taken, by a handler of ours; that is not the
+ * host's, and another engine may name the same signal. */
+TEST(the_watchdogs_handler_is_not_taken_for_the_hosts) {
+  ob_engine *stalls = test_engine(NULL), *other = test_engine(NULL);
+  ob_inspect_opts inspect = OB_INSPECT_OPTS_INIT;
+  pthread_t thread = test_thread(stall_often, stalls);
+  inspect.stack_signal = SIGUSR2;
+  while (pthread_tryjoin_np(thread, NULL) != 0)
+    CHECK_EQ(ob_inspect(other, &inspect), OB_OK);
+  test_stop(stalls);
+  test_stop(other);
+}

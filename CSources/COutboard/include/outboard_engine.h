@@ -39,8 +39,8 @@ enum ob_stop_mode {
 };
 
 typedef struct ob_engine_opts {
-  size_t size;          /* sizeof(ob_engine_opts) */
-  const char *name;     /* thread name, at most 15 bytes; copied */
+  size_t size;      /* sizeof(ob_engine_opts) */
+  const char *name; /* thread name, at most 15 bytes; copied */
   /* Of each thread, in bytes, at least 64 KiB; 0: 8 MiB (1 MiB with 32 bits),
    * whatever the host's RLIMIT_STACK is. */
   size_t stack_size;
@@ -56,10 +56,10 @@ typedef struct ob_engine_opts {
   uint32_t offload_queue;      /* most jobs waiting for a pool thread */
   /* An idle pool thread leaves after this; the loop's is then the only one. */
   uint64_t offload_idle_ns;
-  uint64_t start_timeout_ns;   /* for on_start's answer */
-  ob_start_hook on_start;      /* may be NULL */
-  ob_stop_hook on_stop;        /* may be NULL */
-  void *user;                  /* for both hooks */
+  uint64_t start_timeout_ns;             /* for on_start's answer */
+  ob_start_hook on_start;                /* may be NULL */
+  ob_stop_hook on_stop;                  /* may be NULL */
+  void *user;                            /* for both hooks */
   const struct ob_inspect_opts *inspect; /* outboard_inspect.h; NULL: off */
 } ob_engine_opts;
 

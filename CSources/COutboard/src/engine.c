@@ -129,7 +129,7 @@ void ob__engine_free(ob_engine *engine) {
 
 /* Faults stay deliverable: a blocked SIGSEGV kills the process past the
  * handler that a JVM, say, relies on. Everything else is the host's. */
-static void block_signals(sigset_t *old) {
+static int block_signals(sigset_t *old) {
   static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL,
                                SIGTRAP, SIGSYS, SIGABRT};
   sigset_t all;
@@ -144,7 +144,7 @@ static void block_signals(sigset_t *old) {
 #ifdef OB_BREAK_SIGNALS
   sigemptyset(&all);
 #endif
-  pthread_sigmask(SIG_BLOCK, &all, old);
+  return pthread_sigmask(SIG_BLOCK, &all, old);
 }
 
 /* Said, and not left to the system: that takes the host's `ulimit -s`, which
@@ -163,7 +163,12 @@ int ob__thread_create(pthread_t *thread, size_t stack, void *(*fn)(void *),
 #endif
   if (stack != 0) rc = pthread_attr_setstacksize(&attr, stack);
   if (rc == 0) {
-    block_signals(&old); /* inherited from its first instruction on */
+    rc = block_signals(&old); /* inherited from its first instruction on */
+#ifdef OB_BREAK_NEED_MASK
+    rc = 0;
+#endif
+  }
+  if (rc == 0) {
     rc = pthread_create(thread, &attr, fn, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
   }
@@ -218,6 +223,8 @@ int ob__engine_boot(ob_engine *engine) {
     return ob__fail(OB_ESYSTEM, "ob_engine_start: eventfd: %s",
                     strerror(errno));
   rc = ob__offload_start(engine);
+  if (rc != OB_OK) return rc;
+  rc = ob__system_check();
   if (rc != OB_OK) return rc;
   engine->caller_cpu = ob__cpu(); /* whose first call is expected */
   engine->woke = 1;
@@ -300,8 +307,8 @@ static int start(ob_engine **out, const ob_engine_opts *opts) {
   if (rc != OB_OK) (void)write(2, ob_last_error_detail(), 1);
 #endif
   if (rc != OB_OK) return rc;
-  ob__fork_init();
-  rc = make(&engine, opts);
+  rc = ob__fork_init();
+  if (rc == OB_OK) rc = make(&engine, opts);
   if (rc != OB_OK) return rc;
   pin_image();
   rc = ob__engine_boot(engine);

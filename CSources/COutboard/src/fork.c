@@ -61,8 +61,14 @@ uint32_t ob__fork_word(void) {
 
 /* Makes the word non-zero in this process; called by each start. */
 int ob__fork_init(void) {
+  static uint32_t made;
   uint32_t seen = 0;
-  pthread_once(&once, set_up);
+  if (!ob__load_acquire(&made)) {
+    int rc = ob__system_locks(); /* pthread_once itself cannot do without */
+    if (rc != OB_OK) return rc;
+    pthread_once(&once, set_up);
+    ob__store_release(&made, 1u);
+  }
   if (ob__load_relaxed(word) == 0)
     ob__cas_acq_rel(word, &seen, ob__add_relaxed(&generation, 1u) + 1u);
   return OB_OK;

@@ -374,6 +374,7 @@ void ob__cycle_leave(void);
 /* The engine is about to be freed: nobody waits for it any more. */
 void ob__cycle_forget(ob_engine *engine);
 void ob__cycle_in_child(void);
+int ob__system_locks(void), ob__system_check(void); /* system.c */
 
 /* offload.c */
 int ob__offload_start(ob_engine *engine);
@@ -392,8 +393,7 @@ void ob__cq_abort(ob_cq *cq);
 /* result.c */
 int ob__result_failed(const ob_result *result);
 
-#include "look.h"
-
 #include "box.h"
+#include "look.h"
 
 #endif

@@ -145,6 +145,9 @@ static inline ob__entry *item_next(ob__lane *lane, uint32_t *count) {
 
 static inline int append(ob__lane *lane, ob__entry *entry, uint32_t count,
                          ob_post_fn fn, void *arg) {
+#ifdef OB_BREAK_NO_BLOCK
+  if (entry == NULL) return OB_OK;
+#endif
   if (OB_UNLIKELY(entry == NULL)) return OB_ENOMEM;
   entry->fn = fn;
   entry->arg = arg;

@@ -138,6 +138,14 @@ static void *pool_thread(void *arg) {
   return NULL;
 }
 
+/* Under mutex: a thread comes back for more without anybody's help. */
+static int can_serve(const ob__offload *pool) {
+#ifdef OB_BREAK_NO_THREAD
+  return pool->threads > 0;
+#endif
+  return pool->threads > pool->blocked;
+}
+
 /* Under mutex: one more thread if jobs wait and the limits allow it. */
 static int grow(ob__offload *pool) {
   const ob_engine_opts *opts = &pool->engine->opts;
@@ -151,7 +159,7 @@ static int grow(ob__offload *pool) {
       pool->threads >= opts->offload_hard_limit)
     return OB_OK;
   rc = ob__thread_create(&thread, opts->stack_size, pool_thread, pool);
-  if (rc != 0) return pool->threads > 0 ? OB_OK : OB_ESYSTEM;
+  if (rc != 0) return can_serve(pool) ? OB_OK : OB_ESYSTEM;
   pthread_detach(thread);
   pool->threads++;
   return OB_OK;
@@ -186,11 +194,20 @@ int ob__offload_remove(ob_engine *engine, ob_request *request) {
   return found;
 }
 
-/* A thread of the pool begins or ends waiting inside a call. */
+/* A thread of the pool begins or ends waiting inside a call. When all wait and
+ * the system gives no other thread, what is queued may be what they wait for:
+ * it is refused as it would be if it came now. */
 void ob__offload_blocked(ob__offload *pool, int delta) {
   pthread_mutex_lock(&pool->mutex);
   pool->blocked += (uint32_t)delta;
-  grow(pool);
+  while (grow(pool) != OB_OK) { /* so there is one that waits */
+    ob_request *request = pool->first;
+    take_out(pool, request);
+    pthread_mutex_unlock(&pool->mutex);
+    ob__end_early(request, OB__END_NOTHREAD);
+    run_job(request); /* tells the loop */
+    pthread_mutex_lock(&pool->mutex);
+  }
   pthread_mutex_unlock(&pool->mutex);
 }
 

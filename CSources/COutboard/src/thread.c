@@ -20,9 +20,7 @@ OB_TLS ob__lane *tls_lane;     /* the lane used last */
 OB_TLS uint64_t tls_engine_id; /* its engine */
 
 static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_key_t key;
-static int key_made;
+static uint64_t key_word;        /* set once: the key, and 1; 0: none yet */
 static ob__thread *free_threads; /* registry */
 static ob__lane *free_lanes;     /* registry */
 
@@ -101,8 +99,17 @@ static void thread_ended(void *arg) {
 #endif
 }
 
-static void make_key(void) {
-  key_made = pthread_key_create(&key, thread_ended) == 0;
+/* Not by pthread_once: that wakes others whether there are any or not, and
+ * where futex is denied glibc then ends the process, before the error is
+ * reported. */
+static int make_key(void) {
+  uint64_t none = 0;
+  pthread_key_t fresh;
+  if (ob__load_acquire(&key_word) != 0) return 1;
+  if (pthread_key_create(&fresh, thread_ended) != 0) return 0;
+  if (!ob__cas_acq_rel(&key_word, &none, (uint64_t)fresh + 1))
+    pthread_key_delete(fresh); /* another thread was first */
+  return 1;
 }
 
 static ob__thread *thread_take(void) {
@@ -130,11 +137,11 @@ ob__thread *ob__thread_known(void) {
 ob__thread *ob__thread_self(void) {
   ob__thread *self = tls_self;
   if (OB_LIKELY(self != NULL)) return self;
-  pthread_once(&once, make_key);
-  if (!key_made) return NULL;
+  if (!make_key()) return NULL;
   self = thread_take();
   if (self == NULL) return NULL;
-  if (pthread_setspecific(key, self) != 0) {
+  if (pthread_setspecific((pthread_key_t)(ob__load_acquire(&key_word) - 1),
+                          self) != 0) {
     thread_ended(self);
     return NULL;
   }
