@@ -138,6 +138,17 @@ enum severity outcome_worst(const struct outcome *outcome);
 /* Prints the table or JSON and returns the exit status. */
 enum exit_code report_print(const struct report *report);
 
+/* --- layout.c: text for people, on stdout -------------------------------- */
+
+/* "pass", "warn", "fail" in colour where there is any; fills `room`. */
+void layout_result(const char *result, unsigned room);
+/* From column `indent` on; further lines begin there. Ends the line. */
+void layout_wrapped(unsigned indent, const char *text);
+/* As it is, on one line, however long. */
+void layout_line(const char *text);
+/* From column `indent` on, cut off with dots where the line ends. */
+void layout_cut(unsigned indent, const char *text);
+
 /* --- child.c: the child's side -------------------------------------------- */
 
 /* The plugin under examination, in the child. */

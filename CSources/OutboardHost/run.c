@@ -290,9 +290,8 @@ static const char *obstacle(struct report *report, const struct check *check) {
   for (const char *id = check->needs; id != NULL;) {
     const struct outcome *needed = outcome_of(report, id);
     if (needed->blocked != NULL || outcome_worst(needed) == SEVERITY_FAIL) {
-      snprintf(text, sizeof text, "not looked at: %s comes first%s%s", id,
-               needed->blocked != NULL ? ", and " : ", and failed",
-               needed->blocked != NULL ? needed->blocked : "");
+      snprintf(text, sizeof text, "needs %s: %s", id,
+               needed->blocked != NULL ? needed->blocked : "that failed");
       return text;
     }
     id = needed->check->needs;

@@ -25,6 +25,7 @@ def sick_plugins(stub):
     return [
         Sick("HEALTHY", status=0),
         Sick("HEALTHY_CONFIGURED", status=0, options=CONFIG),
+        Sick("HEALTHY_SAME", status=0, options=CONFIG),
         # What the file says.
         Sick("EXPORTS_FOREIGN", "exports.foreign fail"),
         Sick("EXPORTS_EXTRA", "exports.extra warn"),
@@ -72,6 +73,7 @@ def sick_plugins(stub):
         Sick("CONFIGURE_NULL", "configure.crash fail"),
         Sick("CONFIGURE_ONCE", "configure.twice fail",
              flags=("-DSICK_CONFIGURE_ONCE",)),
+        Sick("CONFIGURE_LOOSE", "configure.accepts warn"),
         Sick("CONFIGURE_AGAIN", "configure.replaced fail"),
         # Starting.
         Sick("INIT_CRASH", "start.crash fail"),

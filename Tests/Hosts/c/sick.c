@@ -142,6 +142,7 @@ static void free_string(uint8_t *ptr, size_t len) {
 static int32_t configure(const uint8_t *json, size_t len) {
 #if defined(SICK_CONFIGURE_ALL)
   (void)json, (void)len;
+  if (configured) return MCP_CONFIGURED;
 #else
 #if defined(SICK_CONFIGURE_CRASH)
   if (len > 0 && json[len - 1] != '}') abort();
@@ -150,12 +151,15 @@ static int32_t configure(const uint8_t *json, size_t len) {
 #elif defined(SICK_CONFIGURE_ONCE)
   if (configured) return MCP_ERROR;
 #endif
-  for (size_t i = 0; i < len; i++)
-    if (json[i] >= 0x80) return MCP_ERROR;
-  if (mcp_arg_int64(json, len, "limit", &limit) < 0) return MCP_ERROR;
+  int64_t wanted = limit;
+  if (mcp_arg_int64(json, len, "limit", &wanted) < 0) return MCP_ERROR;
+#if defined(SICK_HEALTHY_SAME)
+  if (configured && wanted == limit) return MCP_OK;
 #endif
 #if !defined(SICK_CONFIGURE_AGAIN)
   if (configured) return MCP_CONFIGURED;
+#endif
+  limit = wanted;
 #endif
   configured = 1;
   return MCP_OK;
@@ -189,9 +193,15 @@ static int32_t schema(uint8_t **buf, size_t *len) {
 #if defined(SICK_SCHEMA)
   return mcp_reply(buf, len, "[]");
 #else
+#if defined(SICK_CONFIGURE_LOOSE)
+  const char *more = "false";
+#else
+  const char *more = "true";
+#endif
   return mcp_reply(buf, len,
-                   "{\"type\":\"object\",\"properties\":{\"limit\":"
-                   "{\"type\":\"integer\"}}}");
+                   "{\"type\":\"object\",\"additionalProperties\":%s,"
+                   "\"properties\":{\"limit\":{\"type\":\"integer\"}}}",
+                   more);
 #endif
 }
 
