@@ -1,5 +1,8 @@
 """The tests behind doctor.sh. With names of SICK_* switches as arguments, only
-those plugins are tried, and their reports printed."""
+those plugins are tried, and their reports printed.
+
+Most of a run of the doctor is waiting, so everything here runs in a pool of
+JOBS threads; the order in which failures are printed is therefore any."""
 import concurrent.futures
 import functools
 import json
@@ -8,6 +11,8 @@ import random
 import re
 import subprocess
 import sys
+import threading
+import time
 
 from doctor_sick import Sick, sick_plugins
 
@@ -20,23 +25,27 @@ SOURCES = "Tests/Hosts/c"
 ABI = "CSources/CPluginABI"
 LIMIT = 280  # seconds for any run of the doctor
 
+JOBS = int(os.environ.get("JOBS", "8"))
+
 passed = failed = 0
+counting = threading.Lock()
 
 
 def report(what, good, detail=""):
     global passed, failed
-    if good:
-        passed += 1
-        return
-    failed += 1
-    print(f"FAILED: {what}")
-    for line in str(detail).splitlines()[:60]:
-        print(f"  {line}")
+    with counting:
+        passed += bool(good)
+        failed += not good
+        if good:
+            return
+        print(f"FAILED: {what}")
+        for line in str(detail).splitlines()[:60]:
+            print(f"  {line}")
 
 
-def doctor(*operands, environment=None, stdout=subprocess.PIPE):
+def doctor(*operands, environment=None, stdout=subprocess.PIPE, host=HOST):
     return subprocess.run(
-        [HOST, "doctor", *operands], stdin=subprocess.DEVNULL, stdout=stdout,
+        [host, "doctor", *operands], stdin=subprocess.DEVNULL, stdout=stdout,
         stderr=subprocess.PIPE, text=True, timeout=LIMIT,
         env={**os.environ, **(environment or {})})
 
@@ -46,7 +55,7 @@ COMPILE = [CC, "-std=gnu11", "-O0", "-fPIC", "-Wall", "-Wextra", "-Wpedantic",
            "-fvisibility=hidden", f"-I{ABI}/include"]
 
 
-@functools.lru_cache(None)
+@functools.lru_cache(None)  # filled before there are threads
 def helpers():
     """The objects that every sick plugin has, compiled once."""
     objects = []
@@ -86,14 +95,14 @@ def faults_of(result):
             for f in c["findings"] if f["severity"] in ("fail", "warn")}
 
 
-def try_sick(sick):
+def try_sick(sick, name=None, host=HOST):
     """Returns (what is wrong or None, the report)."""
     try:
         path = compile_plugin(
-            sick.switch, ("-DSICK_" + sick.switch, *sick.flags),
+            name or sick.switch, ("-DSICK_" + sick.switch, *sick.flags),
             nodelete=sick.nodelete)
         run = doctor(path, "--json", "--strict", *sick.options,
-                     environment=sick.environment)
+                     environment=sick.environment, host=host)
     except subprocess.SubprocessError as error:
         return error, getattr(error, "stderr", "")
     try:
@@ -148,40 +157,58 @@ def disagreement(result, code):
     return None
 
 
-def sick_tests(only):
-    jobs = int(os.environ.get("JOBS", "8"))
-    chosen = [s for s in sick_plugins(make_stubs())
-              if not only or s.switch in only]
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for sick, (wrong, text) in zip(chosen, pool.map(try_sick, chosen)):
-            report(f"SICK_{sick.switch}: {wrong}", wrong is None, text)
-            if only:
-                print(text)
+def sick_test(sick, show):
+    wrong, text = try_sick(sick)
+    report(f"SICK_{sick.switch}: {wrong}", wrong is None, text)
+    if show:
+        print(text)
+
+
+def tests_can_fail():
+    """A plugin whose fault is not the expected one, more, less or another, is a
+    failed test; so is a doctor that says nothing."""
+    for name, sick in (
+            ("a fault that is not there", Sick("HEALTHY", "memory.leak fail",
+                                               options=("--only", "memory"))),
+            ("a fault too many", Sick("LEAK", status=1,
+                                      options=("--only", "memory"))),
+            ("another severity", Sick("LEAK", "memory.leak warn",
+                                      options=("--only", "memory"))),
+            ("another status", Sick("LEAK", "memory.leak fail", status=4,
+                                    options=("--only", "memory"))),
+            ("a note that is not there", Sick("HEALTHY", status=0, also="x",
+                                              options=("--only", "file")))):
+        wrong, text = try_sick(sick, name.replace(" ", "_"))
+        report(f"the tests notice {name}", wrong is not None, text)
+    wrong, text = try_sick(Sick("HEALTHY", status=0), "silent", host="/bin/true")
+    report("the tests notice a silent doctor", wrong is not None, text)
 
 
 # --- Our own plugins ---------------------------------------------------------
 
-def own_plugins():
-    runs = [("clock.so",), ("pricing.so",),
-            ("clock.so", "--tool", "wait_both", "--args",
-             '{"first_ms":1,"second_ms":2}', "--vary"),
-            ("pricing.so", "--tool", "search_products", "--args",
-             '{"query":"e"}', "--config", '{"database_url":"sqlite::memory:"}',
-             "--bad-config", '{"database_url":"sqlite:/nowhere/p.db"}')]
-    for name, *options in runs:
-        run = doctor(os.path.join(PLUGINS, name), "--strict", "--json",
-                     *options)
-        what = f"{name} {' '.join(options)} passes with --strict"
-        try:
-            result = json.loads(run.stdout)
-        except ValueError:
-            report(what, False, run.stdout + run.stderr)
-            continue
-        report(what, run.returncode == 0 and not faults_of(result) and
-               disagreement(result, 0) is None, run.stdout)
-        report(f"{name}: every check was looked at",
-               result["not_checked"] == 0 and result["passed"] == 22,
-               run.stdout)
+OWN = [("clock.so",), ("pricing.so",),
+       ("clock.so", "--tool", "wait_both", "--args",
+        '{"first_ms":1,"second_ms":2}', "--vary", "--config",
+        '{"timeout_ms":20000}'),
+       ("pricing.so", "--tool", "search_products", "--args",
+        '{"query":"e"}', "--config", '{"database_url":"sqlite::memory:"}',
+        "--bad-config", '{"database_url":"sqlite:/nowhere/p.db"}')]
+
+
+def own_plugin(name, *options):
+    run = doctor(os.path.join(PLUGINS, name), "--strict", "--json", *options)
+    what = f"{name} {' '.join(options)} passes with --strict"
+    try:
+        result = json.loads(run.stdout)
+    except ValueError:
+        report(what, False, run.stdout + run.stderr)
+        return
+    report(what, run.returncode == 0 and not faults_of(result) and
+           disagreement(result, 0) is None, run.stdout)
+    checks = doctor("--list").stdout.split("\n")[:-1]
+    report(f"{name}: every check was looked at",
+           result["not_checked"] == 0 and result["passed"] == len(checks) == 22,
+           run.stdout)
 
 
 # --- Usage and output --------------------------------------------------------
@@ -244,6 +271,10 @@ def output(good, warns):
            run.stdout)
     report("with --strict they are not",
            doctor(warns, "--strict", "--only", "exports").returncode == 1)
+    long = [line for line in run.stdout.splitlines()
+            if len(line) > 80 and " " in line]
+    report("the table keeps to 80 columns", not long, "\n".join(long))
+    report("no colours in a file", "\x1b" not in run.stdout, run.stdout)
     result = json.loads(doctor(good, "--json", "--only", "list,memory").stdout)
     report("--only", [c["id"] for c in result["checks"]] == ["list", "memory"])
     result = json.loads(doctor(good, "--json", "--skip", "fork,exit",
@@ -306,7 +337,10 @@ def hostile(good):
            "it is an executable (PIE)" in run.stdout, run.stdout)
 
 
-def fuzz(good):
+SHARES = 3
+
+
+def fuzz(good, share):
     """Bytes of headers, dynamic section and symbol tables at random: whatever
     the file says, the reader comes to its end by itself."""
     with open(good, "rb") as file:
@@ -315,7 +349,7 @@ def fuzz(good):
     rounds = int(os.environ.get("FUZZ", "150"))
     dynamic = whole.find(b"plugin_declaration")
     wrong = ""
-    for i in range(rounds):
+    for i in range(share, rounds, SHARES):
         source = random.Random(seed * 100000 + i)
         data = bytearray(whole)
         regions = [(0, 64), (64, 64 + 11 * 56), (64 + 11 * 56, dynamic + 256),
@@ -326,7 +360,7 @@ def fuzz(good):
             data[at] = source.choice((0, 255, 127, 128, source.randrange(256)))
         if source.random() < 0.2:
             del data[source.randrange(64, len(data)):]
-        path = write("fuzz.elf", data)
+        path = write(f"fuzz{share}.elf", data)
         run = doctor(path, "--json", "--only", "file,exports,image")
         result = json.loads(run.stdout)
         ends = [f["id"] for c in result["checks"] for f in c["findings"]
@@ -334,21 +368,28 @@ def fuzz(good):
         if ends or run.returncode not in (0, 1, 4) or run.stderr:
             wrong = f"seed {seed}, round {i}: {ends} {run.stderr}"
             break
-    report(f"{rounds} broken files: {wrong}", not wrong)
+    report(f"broken files, share {share}: {wrong}", not wrong)
 
 
 def main():
     only = [a.removeprefix("SICK_") for a in sys.argv[1:]]
+    begin = time.monotonic()
     helpers()
+    sick = [s for s in sick_plugins(make_stubs())
+            if not only or s.switch in only]
+    tasks = [functools.partial(sick_test, s, only) for s in sick]
     if not only:
         good = compile_plugin("good", ())
         warns = compile_plugin("warns", ("-DSICK_EXPORTS_EXTRA",))
-        usage(good)
-        output(good, warns)
-        hostile(good)
-        fuzz(good)
-        own_plugins()
-    sick_tests(only)
+        tasks = [*(functools.partial(own_plugin, *o) for o in OWN),
+                 *(functools.partial(fuzz, good, i) for i in range(SHARES)),
+                 functools.partial(usage, good),
+                 functools.partial(output, good, warns),
+                 functools.partial(hostile, good), tests_can_fail, *tasks]
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for task in [pool.submit(t) for t in tasks]:
+            task.result()
+    print(f"doctor: {time.monotonic() - begin:.0f} s", file=sys.stderr)
     print(f"doctor: {passed} passed, {failed} failed")
     return 1 if failed else 0
 
