@@ -61,7 +61,7 @@ def sick_plugins(stub):
         Sick("VERSION_NEW", "declaration.newer warn"),
         Sick("SHORT", "declaration.short fail"),
         Sick("OLD", "declaration.short warn"),
-        Sick("NO_SIZE", "declaration.nosize warn",
+        Sick("NO_SIZE", "declaration.nosize warn", "exports.extra warn",
              flags=("-Wl,--defsym=plugin_declaration=unsized",)),
         Sick("WRITABLE", status=0, also="declaration.writable note"),
         Sick("ELSEWHERE", status=0, also="declaration.elsewhere note"),

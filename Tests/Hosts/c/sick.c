@@ -264,8 +264,7 @@ void plugin_declaration(void) {
 }
 __attribute__((used)) static const mcp_plugin unseen = {
 #elif defined(SICK_NO_SIZE) /* the linker gives it the name, but no size */
-extern const mcp_plugin unsized;
-const mcp_plugin unsized = {
+MCP_EXPORT const mcp_plugin unsized = {
 #elif defined(SICK_SYMBOL)
 __attribute__((used)) static const mcp_plugin unseen = {
 #elif defined(SICK_SHORT) || defined(SICK_OLD)
