@@ -305,8 +305,6 @@ unsigned alloc_generation(void);
 void *alloc_top_site(unsigned first, unsigned last, long *blocks, long *bytes);
 /* Who last freed a pointer that was not live. */
 void *alloc_bad_site(void);
-/* Whether ptr is the start of a live block. */
-int alloc_is_live(const void *ptr);
 /* Writes "file+0x1234 (symbol)". */
 void alloc_describe(void *address, char *out, size_t size);
 
