@@ -4,13 +4,17 @@ those plugins are tried, and their reports printed.
 Most of a run of the doctor is waiting, so everything here runs in a pool of
 JOBS threads; the order in which failures are printed is therefore any."""
 import concurrent.futures
+import fcntl
 import functools
 import json
 import os
+import pty
 import random
 import re
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 
@@ -241,6 +245,8 @@ def usage(good):
     expect(2, "err", "--only: there is no check 'health'", good, "--only",
            "list,health")
     expect(2, "err", "--skip: there is no check ''", good, "--skip", "list,")
+    expect(2, "err", "leave no check to run", good, "--only", "list",
+           "--skip", "list")
     expect(2, "err", "--args needs a --tool", good, "--args", "{}")
     for number in ("1", "257", "x", "-2", ""):
         expect(2, "err", f"--threads: '{number}' is not a number", good,
@@ -288,6 +294,46 @@ def output(good, warns):
     os.link(good, name)
     result = json.loads(doctor(name, "--json", "--only", "load").stdout)
     report("any file name", result["plugin"].endswith("\u00e4.so"), result)
+
+
+def on_terminal(columns, *operands, environment=None):
+    """What a run prints on a terminal of that width."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ,
+                struct.pack("HHHH", 40, columns, 0, 0))
+    run = subprocess.Popen([HOST, "doctor", *operands], stdout=theirs,
+                           stderr=theirs, stdin=subprocess.DEVNULL,
+                           env={**os.environ, "TERM": "xterm",
+                                **(environment or {})})
+    os.close(theirs)
+    text = b""
+    while True:
+        try:
+            text += os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    run.wait(LIMIT)
+    return text.decode().replace("\r\n", "\n")
+
+
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
+
+
+def terminal(warns):
+    odd = compile_plugin("odd", ("-DSICK_LIST_NAME",))
+    text = on_terminal(66, warns, "--only", "exports")
+    report("colour and progress on a terminal", "\x1b[33mwarn" in text and
+           "\r\x1b[K[2/22] exports" in text, repr(text))
+    lines = COLOUR.sub("", text.split("\x1b[K")[-1]).split("\n")
+    report("the terminal's width is kept", 60 < max(map(len, lines[1:])) <= 66,
+           text)
+    text = on_terminal(66, warns, "--only", "exports",
+                       environment={"NO_COLOR": "1"})
+    report("NO_COLOR", "warn" in text and not COLOUR.search(text), repr(text))
+    text = on_terminal(80, odd, "--only", "list")
+    report("escape sequences of a plugin do not reach the terminal",
+           "?[31mred" in text and "\x1b[31m" not in text, repr(text))
 
 
 # --- Files that are no plugins -----------------------------------------------
@@ -386,6 +432,7 @@ def main():
                  *(functools.partial(fuzz, good, i) for i in range(SHARES)),
                  functools.partial(usage, good),
                  functools.partial(output, good, warns),
+                 functools.partial(terminal, warns),
                  functools.partial(hostile, good), tests_can_fail, *tasks]
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         for task in [pool.submit(t) for t in tasks]:
