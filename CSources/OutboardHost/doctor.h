@@ -133,6 +133,13 @@ void outcome_add(struct outcome *outcome, enum severity severity,
 /* The worst of an outcome's findings; SEVERITY_NOTE when there are none. */
 enum severity outcome_worst(const struct outcome *outcome);
 
+/* --- left.c: processes that a plugin leaves behind ------------------------ */
+
+/* From now on such processes become children of this one. */
+void left_adopt(void);
+/* Kills them, after a moment if `patient`; how many had to be killed. */
+unsigned left_end(int patient);
+
 /* --- report.c ------------------------------------------------------------- */
 
 /* Prints the table or JSON and returns the exit status. */

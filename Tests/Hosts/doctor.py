@@ -11,6 +11,7 @@ import os
 import pty
 import random
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -166,6 +167,20 @@ def sick_test(sick, show):
     report(f"SICK_{sick.switch}: {wrong}", wrong is None, text)
     if show:
         print(text)
+
+
+def daemons():
+    """What SICK_DAEMON left running is gone when the doctor has ended."""
+    file = os.path.join(WORK, "daemons")
+    wrong, text = try_sick(Sick("DAEMON", "process.left warn",
+                                environment={"SICK_DAEMONS": file}))
+    with open(file, encoding="ascii") as lines:
+        pids = [int(line) for line in lines]
+    alive = [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+    report(f"SICK_DAEMON: {wrong}", wrong is None, text)
+    report(f"of {len(pids)} daemons {alive} are left", pids and not alive)
 
 
 def tests_can_fail():
@@ -433,7 +448,7 @@ def main():
                  functools.partial(usage, good),
                  functools.partial(output, good, warns),
                  functools.partial(terminal, warns),
-                 functools.partial(hostile, good), tests_can_fail, *tasks]
+                 functools.partial(hostile, good), tests_can_fail, daemons, *tasks]
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         for task in [pool.submit(t) for t in tasks]:
             task.result()
