@@ -137,6 +137,7 @@ static void watch(struct run *run, unsigned timeout_s) {
     else
       poll(&ended, 1, 20);
   }
+  if (run->end == ENDED && flooded(run)) run->end = FLOODED;
   if (fd >= 0) close(fd);
 }
 

@@ -264,8 +264,8 @@ static void touch_in_call(unsigned long n) {
 #elif defined(SICK_MULTIPLY)
   if (n > 2 * FROM_CALL && n <= 4 * FROM_CALL) sick_good_thread(sick_park);
 #elif defined(SICK_FLOOD)
-  static char text[1 << 20];
-  if (write(1, text, sizeof text) < 0) return;
+  static char text[8 << 20];
+  if (n <= 12 && write(1, text, sizeof text) < 0) return;
 #elif defined(SICK_MMAP)
   char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -283,7 +283,7 @@ static void touch_in_call(unsigned long n) {
 #elif defined(SICK_SERIAL)
   static pthread_mutex_t serial = PTHREAD_MUTEX_INITIALIZER;
   pthread_mutex_lock(&serial);
-  usleep(40000);
+  usleep(100000);
   pthread_mutex_unlock(&serial);
 #endif
 }
