@@ -57,7 +57,7 @@ static int judge(pid_t pid, const struct subject *subject) {
   static const char *const where[] = {"in the call", "in free_string",
                                       "in exit()"};
   int status = 0;
-  int in_time = wait_until(pid, &status, now_ms() + subject->limit_ms / 4);
+  int in_time = wait_until(pid, &status, now_ms() + subject->limit_ms / 2);
   const char *at = where[atomic_load(progress)];
   if (!in_time)
     finding(SEVERITY_FAIL, "hang", "The host's child never ends.", FORK_CURE,
