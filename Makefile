@@ -18,7 +18,7 @@ JOBS := -j 2
 .DEFAULT_GOAL := help
 .PHONY: help setup lib plugins demo test test-c test-swift test-install \
   test-hosts test-counters test-consumer sanitize sanitize-c sanitize-swift mutants models \
-  test-cpp test-abi test-hygiene abi abi-accept sanitize-cpp \
+  test-cpp test-abi test-hygiene test-doctor abi abi-accept sanitize-cpp \
   format check-format install clean
 
 help: ## List what can be made
@@ -192,7 +192,12 @@ test-hosts: hosts-setup ## The plugins in hosts of every kind
 	@$(MAKE) --no-print-directory plugins
 	@Tests/Hosts/outboard-call.sh
 	@Tests/Hosts/plugins.sh
+	@Tests/Hosts/doctor.sh
 	@Tests/Hosts/matrix.sh $(HOSTS)
+
+test-doctor: setup ## outboard-host doctor on good, sick and hostile plugins
+	@$(MAKE) --no-print-directory plugins
+	@Tests/Hosts/doctor.sh
 
 hosts-readme: ## Write the README's table of hosts from the last test-hosts
 	@Tests/Hosts/matrix.py --update README.md $(BUILD)/hosts/results.tsv

@@ -241,13 +241,6 @@ void *alloc_bad_site(void) {
   return atomic_load(&bad_site);
 }
 
-int alloc_is_live(const void *ptr) {
-  struct shard *shard = lock_shard((uintptr_t)ptr);
-  int live = find(shard, (uintptr_t)ptr) != NULL;
-  unlock(shard);
-  return live;
-}
-
 /* The sites met so far; a leak has few. */
 struct sites {
   struct {

@@ -41,14 +41,49 @@ static void configure_twice(struct subject *subject) {
             "Keep a flag under a lock; answer 2 when it is set (0 for the very "
             "same text).",
             "configured twice alike, the second returned %d", (int)second);
-  /* Nothing of this name: refused (1), or too late (2), never accepted. */
-  static const char other[] = "{\"outboard_host_doctor\":true}";
-  int32_t third = configure(subject, "differently", other, strlen(other));
-  if (third != MCP_CONFIGURED && third != MCP_ERROR)
+}
+
+/* 0 when the plugin refuses the first value, so that another is to be tried. */
+static int differ_in(struct subject *subject, const char *name,
+                     json_t *values[2]) {
+  int32_t codes[2] = {MCP_ERROR, MCP_ERROR};
+  char *texts[2] = {NULL, NULL};
+  for (int i = 0; i < 2; i++) {
+    json_t *config = schema_base(subject);
+    json_object_set_new(config, name, values[i]);
+    texts[i] = json_dumps(config, JSON_COMPACT);
+    json_decref(config);
+  }
+  for (int i = 0; i < 2 && (i == 0 || codes[0] == MCP_OK); i++)
+    codes[i] = configure(subject, i == 0 ? "as the schema says" : "otherwise",
+                         texts[i], strlen(texts[i]));
+  if (codes[0] == MCP_OK && codes[1] != MCP_CONFIGURED && codes[1] != MCP_ERROR)
     finding(SEVERITY_FAIL, "replaced",
             "The host believes that its second configuration counts.",
-            "Answer 2 once a configuration has been taken.",
-            "configured again with another text, it returned %d", (int)third);
+            "Compare with the configuration in force; answer 2 to another.",
+            "after %.100s it returned %d for %.100s", texts[0], (int)codes[1],
+            texts[1]);
+  free(texts[0]);
+  free(texts[1]);
+  return codes[0] == MCP_OK;
+}
+
+/* Two configurations that the schema allows: the second must not be taken. */
+static void configure_otherwise(struct subject *subject) {
+  json_t *schema = schema_of_config(subject), *property, *values[2];
+  const char *name;
+  int tried = 0;
+  json_object_foreach(json_object_get(schema, "properties"), name, property) {
+    tried =
+        schema_two_values(property, values) && differ_in(subject, name, values);
+    if (tried) break;
+  }
+  json_decref(schema);
+  if (!tried)
+    finding(SEVERITY_NOTE, "otherwise",
+            "A second, different configuration must not be taken.",
+            "Describe the configuration by get_config_schema.",
+            "no two configurations could be derived from a schema");
 }
 
 static void expect_refusal(struct subject *subject, enum severity severity,
@@ -62,6 +97,18 @@ static void expect_refusal(struct subject *subject, enum severity severity,
   else if (code != MCP_ERROR)
     finding(SEVERITY_WARN, "code", CODES, "Return 1.",
             "configure returned %d for %s", (int)code, what);
+}
+
+static void configure_unknown(struct subject *subject) {
+  json_t *schema = schema_of_config(subject), *config = schema_base(subject);
+  json_object_set_new(config, "outboard_host_doctor", json_true());
+  char *text = json_dumps(config, JSON_COMPACT);
+  if (json_is_false(json_object_get(schema, "additionalProperties")))
+    expect_refusal(subject, SEVERITY_WARN, "a member that its schema forbids",
+                   text, strlen(text));
+  free(text);
+  json_decref(config);
+  json_decref(schema);
 }
 
 static void configure_deep(struct subject *subject) {
@@ -117,6 +164,12 @@ void check_configure(struct subject *subject) {
     case 6:
       expect_refusal(subject, SEVERITY_WARN, "JSON that is not UTF-8", invalid,
                      sizeof invalid - 1);
+      break;
+    case 7:
+      configure_otherwise(subject);
+      break;
+    case 8:
+      configure_unknown(subject);
       break;
     default:
       configure_huge(subject);

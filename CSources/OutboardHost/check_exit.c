@@ -17,7 +17,7 @@ static void *leave_from_here(void *arg) {
 
 void check_exit(struct subject *subject) {
   pthread_t thread;
-  summary("with calls in flight, idle, uninitialised, from another thread");
+  summary("busy, idle, before init, from another thread");
   if (subject->variant == 2) {
     if (subject_open(subject)) leave(STATUS);
     return;

@@ -22,31 +22,17 @@ static const unsigned spare_descriptors[] = {0, 1, 2, 4, 8};
 /* A value of the right type that cannot work. */
 static json_t *spoiled(const json_t *property) {
   const char *type = json_string_value(json_object_get(property, "type"));
-  const char *pattern = json_string_value(json_object_get(property, "pattern"));
-  char text[256] = NOWHERE;
   if (type != NULL && strcmp(type, "string") != 0) return json_integer(-1);
-  /* "^sqlite:.+" asks for sqlite:/nonexistent/..., so that it gets to init. */
-  if (pattern != NULL && pattern[0] == '^')
-    snprintf(text, sizeof text, "%.*s" NOWHERE,
-             (int)strcspn(pattern + 1, ".*+?[({\\|$"), pattern + 1);
-  return json_string(text);
+  return schema_text(property, NOWHERE);
 }
 
 /* The i-th bad configuration; NULL when there are no more. Caller frees. */
 static char *bad_configuration(struct subject *subject, size_t i) {
-  struct answer answer = {0};
   const char *name;
   json_t *property;
   if (subject->bad_config != NULL)
     return i == 0 ? strdup(subject->bad_config) : NULL;
-  if (subject->declared.get_config_schema == NULL) return NULL;
-  answer.code =
-      subject->declared.get_config_schema(&answer.bytes, &answer.size);
-  if (answer.code != MCP_OK || answer.bytes == NULL) return NULL;
-  json_t *schema = json_loadb((const char *)answer.bytes, answer.size, 0, NULL);
-  json_t *config = subject->config != NULL
-                       ? json_loads(subject->config, 0, NULL)
-                       : json_object();
+  json_t *schema = schema_of_config(subject), *config = schema_base(subject);
   char *text = NULL;
   json_object_foreach(json_object_get(schema, "properties"), name, property) {
     if (i-- != 0) continue;
@@ -56,7 +42,6 @@ static char *bad_configuration(struct subject *subject, size_t i) {
   }
   json_decref(schema);
   json_decref(config);
-  subject_free(subject, &answer);
   return text;
 }
 
@@ -143,7 +128,6 @@ void check_failure(struct subject *subject) {
     start_with_few_descriptors(subject);
     return;
   }
-  stage("get_config_schema");
   char *config = bad_configuration(subject, subject->variant);
   if (config == NULL) {
     if (subject->variant == 0 && subject->declared.configure != NULL)

@@ -88,7 +88,7 @@ void check_exports(struct subject *subject) {
             "even with RTLD_LOCAL, and stop unloading.",
             "Compile with -fno-gnu-unique, or hide them by a version script.",
             "exports %u unique symbols: %s", unique.count, names_end(&unique));
-  summary("%zu dynamic symbols read; " MCP_PLUGIN_SYMBOL " is what may show",
+  summary(MCP_PLUGIN_SYMBOL " alone, of %zu dynamic symbols",
           elf_symbol_count(elf));
 }
 

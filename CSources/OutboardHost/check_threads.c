@@ -115,7 +115,8 @@ static void look_at_idle(void) {
   double busy =
       (double)(ticks[1] - ticks[0]) / (double)sysconf(_SC_CLK_TCK) / seconds;
   if (switches[1] < switches[0] || ticks[1] < ticks[0]) return; /* one ended */
-  if (busy > 0.2 || running > 0.6)
+  /* On a busy machine one that often wakes is often seen ready to run. */
+  if (busy > 0.2 || (running > 0.6 && wakes <= 5))
     finding(SEVERITY_FAIL, "burns", "An idle host pays for a core.",
             "Park: futex, condition variable, epoll_wait without a time limit.",
             "%.0f%% of a core while nobody calls, ready to run %.0f%% of the "

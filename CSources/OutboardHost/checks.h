@@ -2,6 +2,8 @@
 #ifndef OUTBOARD_HOST_CHECKS_H
 #define OUTBOARD_HOST_CHECKS_H
 
+#include <jansson.h>
+
 #include "doctor.h"
 
 void check_file(struct subject *subject);
@@ -45,6 +47,15 @@ struct elf *elf_of_subject(struct subject *subject);
 void look_at_answer(struct subject *subject, const char *what,
                     int32_t (*ask)(uint8_t **, size_t *), const char *member);
 
+/* The plugin's schema of its configuration, or NULL. */
+json_t *schema_of_config(const struct subject *subject);
+/* --config's object, or an empty one; a new reference. */
+json_t *schema_base(const struct subject *subject);
+/* A string that ends in tail, with what the property's pattern begins with. */
+json_t *schema_text(const json_t *property, const char *tail);
+/* Two values that the property should allow; 0: none are known. */
+int schema_two_values(const json_t *property, json_t *out[2]);
+
 /* What is said of output, by the child and, for output at exit, the parent. */
 extern const char output_why[2][160], output_cure[];
 /* The first bytes of a file from there on, printable. */
@@ -55,7 +66,7 @@ unsigned call_some(const struct subject *subject, unsigned n);
 
 #define EXIT_VARIANTS 4
 #define UNLOAD_VARIANTS 2
-#define CONFIGURE_VARIANTS 8
+#define CONFIGURE_VARIANTS 10
 #define MEMORY_VARIANTS 3
 #define FAILURE_VARIANTS 13
 

@@ -133,10 +133,28 @@ void outcome_add(struct outcome *outcome, enum severity severity,
 /* The worst of an outcome's findings; SEVERITY_NOTE when there are none. */
 enum severity outcome_worst(const struct outcome *outcome);
 
+/* --- left.c: processes that a plugin leaves behind ------------------------ */
+
+/* From now on such processes become children of this one. */
+void left_adopt(void);
+/* Kills them, after a moment if `patient`; how many had to be killed. */
+unsigned left_end(int patient);
+
 /* --- report.c ------------------------------------------------------------- */
 
 /* Prints the table or JSON and returns the exit status. */
 enum exit_code report_print(const struct report *report);
+
+/* --- layout.c: text for people, on stdout -------------------------------- */
+
+/* "pass", "warn", "fail" in colour where there is any; fills `room`. */
+void layout_result(const char *result, unsigned room);
+/* From column `indent` on; further lines begin there. Ends the line. */
+void layout_wrapped(unsigned indent, const char *text);
+/* As it is, on one line, however long. */
+void layout_line(const char *text);
+/* From column `indent` on, cut off with dots where the line ends. */
+void layout_cut(unsigned indent, const char *text);
 
 /* --- child.c: the child's side -------------------------------------------- */
 
@@ -294,8 +312,6 @@ unsigned alloc_generation(void);
 void *alloc_top_site(unsigned first, unsigned last, long *blocks, long *bytes);
 /* Who last freed a pointer that was not live. */
 void *alloc_bad_site(void);
-/* Whether ptr is the start of a live block. */
-int alloc_is_live(const void *ptr);
 /* Writes "file+0x1234 (symbol)". */
 void alloc_describe(void *address, char *out, size_t size);
 

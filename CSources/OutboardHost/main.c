@@ -52,7 +52,8 @@ static const char doctor_help[] =
     "  --verbose          why and cure of notes too, and times\n"
     "  --help\n"
     "\n"
-    "Progress is shown on stderr when that is a terminal.\n"
+    "On a terminal there is progress on stderr, and colour unless NO_COLOR is\n"
+    "set. A plugin that hangs in every check costs each the --timeout.\n"
     "\n"
     "Exit codes:\n"
     "   0  all passed, or warnings and notes only\n"
@@ -238,12 +239,17 @@ static int doctor(int argc, char **argv) {
   report.tool = settings.tool != NULL ? strdup(settings.tool) : NULL;
   report.outcomes = calloc(check_count, sizeof *report.outcomes);
   if (report.outcomes == NULL) fail(EXIT_USAGE, NULL, "out of memory");
+  size_t chosen = 0;
   for (size_t i = 0; i < check_count; i++) {
     report.outcomes[i].check = &checks[i];
     report.outcomes[i].reported =
         (settings.only == NULL || is_in(settings.only, checks[i].id)) &&
         !is_in(settings.skip, checks[i].id);
+    chosen += (size_t)report.outcomes[i].reported;
   }
+  if (chosen == 0)
+    fail(EXIT_USAGE, "see outboard-host doctor --list",
+         "--only and --skip leave no check to run");
   run_checks(&report);
   return (int)report_print(&report);
 }

@@ -118,54 +118,98 @@ static void print_json(const struct report *report,
   json_decref(json);
 }
 
+#define ID_ROOM 13
+#define SECONDS_ROOM 8
+
+static const struct finding *worst_finding(const struct outcome *outcome) {
+  enum severity worst = outcome_worst(outcome);
+  for (size_t i = 0; worst != SEVERITY_NOTE && i < outcome->count; i++)
+    if (outcome->findings[i].severity == worst) return &outcome->findings[i];
+  return NULL;
+}
+
+/* What only follows from another finding is in the table alone. */
+static int follows(const struct finding *finding) {
+  return strstr(finding->id, ".needs") != NULL;
+}
+
+static void print_row(const struct outcome *outcome, unsigned room,
+                      int verbose) {
+  const struct finding *worst = worst_finding(outcome);
+  const char *text = worst != NULL ? worst->seen : outcome->summary;
+  unsigned indent = 2 + ID_ROOM + room + 2 + (verbose ? SECONDS_ROOM : 0);
+  printf("  %-*s", ID_ROOM, outcome->check->id);
+  layout_result(result_of(outcome), room);
+  if (verbose) printf("%*.1f s", SECONDS_ROOM - 2, outcome->seconds);
+  printf("  ");
+  if (worst != NULL && !follows(worst))
+    layout_cut(indent, text); /* it comes in full below */
+  else
+    layout_wrapped(indent, text != NULL ? text : "");
+}
+
 static void print_table(const struct report *report) {
+  size_t room = 0;
   for (size_t i = 0; i < check_count; i++) {
     const struct outcome *outcome = &report->outcomes[i];
-    if (!outcome->reported) continue;
-    const char *text = outcome->summary;
-    enum severity worst = outcome_worst(outcome);
-    for (size_t f = 0; worst != SEVERITY_NOTE && f < outcome->count; f++)
-      if (outcome->findings[f].severity == worst) {
-        text = outcome->findings[f].seen;
-        break;
-      }
-    printf("  %-12s %-12s ", checks[i].id, result_of(outcome));
-    if (report->settings->verbose) printf("%5.1f s  ", outcome->seconds);
-    printf("%s\n", text != NULL ? text : "");
+    if (outcome->reported && strlen(result_of(outcome)) > room)
+      room = strlen(result_of(outcome));
   }
+  for (size_t i = 0; i < check_count; i++)
+    if (report->outcomes[i].reported)
+      print_row(&report->outcomes[i], (unsigned)room,
+                report->settings->verbose);
 }
 
 static int is_same(const struct finding *a, const struct finding *b) {
   return a->severity == b->severity && strcmp(a->id, b->id) == 0;
 }
 
+static void print_part(const char *name, const char *text) {
+  if (text == NULL) return;
+  printf("  %-6s", name);
+  layout_wrapped(8, text);
+}
+
 /* One finding, and what else was seen of the same id and severity. */
 static void print_finding(const struct outcome *outcome, size_t first,
                           int verbose) {
   const struct finding *finding = &outcome->findings[first];
-  printf("\n%s %s\n", severity_names[finding->severity], finding->id);
+  putchar('\n');
+  layout_result(severity_names[finding->severity], 0);
+  printf(" %s\n", finding->id);
   for (size_t i = first; i < outcome->count; i++)
     if (is_same(finding, &outcome->findings[i]))
-      printf("  seen  %s\n", outcome->findings[i].seen);
+      print_part("seen", outcome->findings[i].seen);
   if (finding->severity == SEVERITY_NOTE && !verbose) return;
-  if (finding->why != NULL) printf("  why   %s\n", finding->why);
-  if (finding->cure != NULL) printf("  cure  %s\n", finding->cure);
+  print_part("why", finding->why);
+  print_part("cure", finding->cure);
 }
 
-/* The worst first. What only follows from another finding is in the table. */
+/* The worst first. */
 static void print_findings(const struct report *report) {
   for (int severity = SEVERITY_FAIL; severity >= SEVERITY_NOTE; severity--)
     for (size_t i = 0; i < check_count; i++) {
       const struct outcome *outcome = &report->outcomes[i];
       for (size_t f = 0; outcome->reported && f < outcome->count; f++) {
         const struct finding *finding = &outcome->findings[f];
-        if ((int)finding->severity != severity) continue;
-        if (strstr(finding->id, ".needs") != NULL) continue;
         size_t first = 0;
+        if ((int)finding->severity != severity || follows(finding)) continue;
         while (!is_same(finding, &outcome->findings[first])) first++;
         if (first == f) print_finding(outcome, f, report->settings->verbose);
       }
     }
+}
+
+static void print_heading(const struct report *report) {
+  char text[512] = "";
+  if (report->version != NULL)
+    snprintf(text, sizeof text, "plugin ABI %.30s%s%.400s", report->version,
+             report->tool != NULL ? ", checked by calling " : "",
+             report->tool != NULL ? report->tool : "");
+  layout_line(report->settings->path);
+  if (text[0] != 0) layout_wrapped(0, text);
+  putchar('\n');
 }
 
 enum exit_code report_print(const struct report *report) {
@@ -174,10 +218,7 @@ enum exit_code report_print(const struct report *report) {
   if (report->settings->json) {
     print_json(report, &totals);
   } else {
-    printf("%s", report->settings->path);
-    if (report->version != NULL) printf(", plugin ABI %s", report->version);
-    if (report->tool != NULL) printf(", checked by calling %s", report->tool);
-    printf("\n\n");
+    print_heading(report);
     print_table(report);
     print_findings(report);
     printf("\n%u passed, %u warned, %u failed, %u not checked\n",

@@ -137,8 +137,8 @@ static void watch(struct run *run, unsigned timeout_s) {
     else
       poll(&ended, 1, 20);
   }
+  if (run->end == ENDED && flooded(run)) run->end = FLOODED;
   if (fd >= 0) close(fd);
-  kill(-run->pid, SIGKILL); /* what it may have left, in its group */
 }
 
 static enum severity severity_named(const char *name) {
@@ -250,6 +250,25 @@ static void judge_exit(struct outcome *outcome, const struct run *run) {
   }
 }
 
+/* What the child has left running ends here. Only of a child that came to its
+ * end by itself is it a finding, and of one check, lest it be told 22 times. */
+static void judge_left(struct outcome *outcome, const struct run *run) {
+  int is_judge = strcmp(outcome->check->id, "process") == 0 &&
+                 run->end == ENDED && WIFEXITED(run->status);
+  if (!is_judge) kill(-run->pid, SIGKILL);
+  unsigned left = left_end(is_judge);
+  char text[64];
+  snprintf(text, sizeof text, "%u processes go on when the host has ended",
+           left);
+  if (is_judge && left > 0)
+    outcome_add(outcome, SEVERITY_WARN, "process.left",
+                "They keep files, ports and memory that the host's user "
+                "believes free.",
+                "Let children end with their parent: PR_SET_PDEATHSIG, or a "
+                "pipe whose end they notice.",
+                text);
+}
+
 /* 0: a further variant would only take as long. */
 static int run_variant(struct report *report, struct outcome *outcome,
                        unsigned variant) {
@@ -261,6 +280,7 @@ static int run_variant(struct report *report, struct outcome *outcome,
   if (run.pid < 0) fail(EXIT_USAGE, NULL, "cannot start a process");
   if (run.pid == 0) become_child(&run);
   watch(&run, timeout_s);
+  judge_left(outcome, &run);
   take_lines(report, outcome, &run);
   judge_end(outcome, &run, timeout_s);
   if (atomic_load(&run.channel->leaving) && run.end == ENDED)
@@ -290,9 +310,8 @@ static const char *obstacle(struct report *report, const struct check *check) {
   for (const char *id = check->needs; id != NULL;) {
     const struct outcome *needed = outcome_of(report, id);
     if (needed->blocked != NULL || outcome_worst(needed) == SEVERITY_FAIL) {
-      snprintf(text, sizeof text, "not looked at: %s comes first%s%s", id,
-               needed->blocked != NULL ? ", and " : ", and failed",
-               needed->blocked != NULL ? needed->blocked : "");
+      snprintf(text, sizeof text, "needs %s: %s", id,
+               needed->blocked != NULL ? needed->blocked : "that failed");
       return text;
     }
     id = needed->check->needs;
@@ -313,6 +332,7 @@ static void mark_needed(struct report *report) {
 void run_checks(struct report *report) {
   int show = isatty(STDERR_FILENO);
   mark_needed(report);
+  left_adopt();
   for (size_t i = 0; i < check_count; i++) {
     struct outcome *outcome = &report->outcomes[i];
     char id[64];

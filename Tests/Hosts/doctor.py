@@ -1,12 +1,25 @@
 """The tests behind doctor.sh. With names of SICK_* switches as arguments, only
-those plugins are tried, and their reports printed."""
+those plugins are tried, and their reports printed.
+
+Most of a run of the doctor is waiting, so everything here runs in a pool of
+JOBS threads; the order in which failures are printed is therefore any."""
 import concurrent.futures
+import fcntl
+import functools
 import json
 import os
+import pty
 import random
 import re
+import signal
+import struct
 import subprocess
 import sys
+import termios
+import threading
+import time
+
+from doctor_sick import Sick, sick_plugins
 
 BUILD = os.environ.get("OB_BUILD", "build")
 HOST = os.environ.get("OUTBOARD_HOST", os.path.join(BUILD, "bin/outboard-host"))
@@ -17,185 +30,59 @@ SOURCES = "Tests/Hosts/c"
 ABI = "CSources/CPluginABI"
 LIMIT = 280  # seconds for any run of the doctor
 
+JOBS = int(os.environ.get("JOBS", "8"))
+
 passed = failed = 0
+counting = threading.Lock()
 
 
 def report(what, good, detail=""):
     global passed, failed
-    if good:
-        passed += 1
-        return
-    failed += 1
-    print(f"FAILED: {what}")
-    for line in str(detail).splitlines()[:60]:
-        print(f"  {line}")
+    with counting:
+        passed += bool(good)
+        failed += not good
+        if good:
+            return
+        print(f"FAILED: {what}")
+        for line in str(detail).splitlines()[:60]:
+            print(f"  {line}")
 
 
-def doctor(*operands, environment=None, stdout=subprocess.PIPE):
+def doctor(*operands, environment=None, stdout=subprocess.PIPE, host=HOST):
     return subprocess.run(
-        [HOST, "doctor", *operands], stdin=subprocess.DEVNULL, stdout=stdout,
+        [host, "doctor", *operands], stdin=subprocess.DEVNULL, stdout=stdout,
         stderr=subprocess.PIPE, text=True, timeout=LIMIT,
         env={**os.environ, **(environment or {})})
 
 
-def compile_plugin(name, flags=(), sources=None, nodelete=True):
+COMPILE = [CC, "-std=gnu11", "-O0", "-fPIC", "-Wall", "-Wextra", "-Wpedantic",
+           "-Werror", "-Wno-unused", "-Wno-unused-parameter",
+           "-fvisibility=hidden", f"-I{ABI}/include"]
+
+
+@functools.lru_cache(None)  # filled before there are threads
+def helpers():
+    """The objects that every sick plugin has, compiled once."""
+    objects = []
+    for name in ("mcp_args", "mcp_plugin"):
+        objects.append(os.path.join(WORK, name + ".o"))
+        subprocess.run([*COMPILE, "-c", "-o", objects[-1],
+                        f"{ABI}/src/{name}.c"], check=True)
+    return objects
+
+
+def compile_plugin(name, flags=(), nodelete=True):
     """Returns its path."""
     path = os.path.join(WORK, name + ".so")
-    sources = sources or [f"{SOURCES}/sick.c", f"{SOURCES}/sick_guest.c",
-                          f"{ABI}/src/mcp_args.c", f"{ABI}/src/mcp_plugin.c"]
     subprocess.run(
-        [CC, "-std=gnu11", "-g", "-O1", "-fPIC", "-Wall", "-Wextra",
-         "-Wpedantic", "-Werror", "-Wno-unused", "-Wno-unused-parameter",
-         "-fvisibility=hidden", "-shared", f"-I{ABI}/include", "-o", path,
-         *sources, *flags, "-Wl,-z,now", "-Wl,-z,relro",
-         *(["-Wl,-z,nodelete"] if nodelete else []), "-lpthread"],
-        check=True, stderr=subprocess.PIPE, text=True)
+        [*COMPILE, "-shared", "-o", path, f"{SOURCES}/sick.c",
+         f"{SOURCES}/sick_guest.c", *helpers(), *flags, "-Wl,-z,now",
+         "-Wl,-z,relro", *(["-Wl,-z,nodelete"] if nodelete else []),
+         "-lpthread"], check=True, stderr=subprocess.PIPE, text=True)
     return path
 
 
 # --- Sick plugins ------------------------------------------------------------
-
-class Sick:
-    """A switch, the findings that fail or warn, and how to build and run it.
-
-    `faults` are all the findings of severity fail or warn, as 'id severity'.
-    """
-
-    def __init__(self, switch, *faults, status=1, flags=(), options=(),
-                 nodelete=True, environment=None, also=None):
-        self.switch, self.faults, self.status = switch, set(faults), status
-        self.flags, self.options, self.nodelete = flags, options, nodelete
-        self.environment, self.also = environment, also
-
-
-SHORT = ("--timeout", "5")
-CONFIG = ("--config", '{"limit":2}')
-
-
-def sick_plugins(stub):
-    """stub: a folder with libodd.so, and libabsent.so without its file."""
-    odd = (f"-L{stub}", "-Wl,--no-as-needed", "-lodd")
-    return [
-        Sick("HEALTHY", status=0),
-        Sick("HEALTHY_CONFIGURED", status=0, options=CONFIG),
-        # What the file says.
-        Sick("EXPORTS_FOREIGN", "exports.foreign fail"),
-        Sick("EXPORTS_EXTRA", "exports.extra warn"),
-        Sick("UNDEFINED", "imports.undefined fail",
-             "imports.captured warn",
-             environment={"LD_PRELOAD": f"{stub}/libhost.so"}),
-        Sick("UNDEFINED_ALONE", "imports.undefined fail",
-             "imports.captured warn", "load.dlopen fail", status=4,
-             flags=("-DSICK_UNDEFINED",)),
-        Sick("NEEDS_LIBRARY", "needed.library warn", flags=odd,
-             environment={"LD_LIBRARY_PATH": stub}),
-        Sick("NEEDS_MISSING", "needed.library warn", "needed.missing fail",
-             "load.dlopen fail", flags=odd, status=4),
-        Sick("TEXTREL", "image.textrel fail", flags=("-Wl,-z,notext",)),
-        Sick("EXECSTACK", "image.execstack fail",
-             flags=("-Wl,-z,execstack",)),
-        Sick("RUNPATH", "image.runpath fail", flags=("-Wl,-rpath,.",)),
-        Sick("STATIC_TLS", "image.statictls warn"),
-        # Loading and the declaration.
-        Sick("LOAD_CRASH", "load.crash fail", status=4),
-        Sick("LOAD_EXIT", "load.exited fail", status=4),
-        Sick("LOAD_HANG", "load.timeout fail", status=4, options=SHORT),
-        Sick("SYMBOL", "load.symbol fail", status=4),
-        Sick("FUNCTION", "declaration.type fail"),
-        Sick("VERSION", "declaration.version fail"),
-        Sick("VERSION_NULL", "declaration.version fail"),
-        Sick("VERSION_WILD", "declaration.version fail"),
-        Sick("VERSION_NEW", "declaration.newer warn"),
-        Sick("SHORT", "declaration.short fail"),
-        Sick("OLD", "declaration.short warn"),
-        Sick("MISSING", "declaration.missing fail"),
-        Sick("POINTER", "declaration.pointer fail"),
-        # Lists and configuration.
-        Sick("LIST_TEXT", "list.json fail"),
-        Sick("LIST_OBJECT", "list.array fail"),
-        Sick("LIST_TWICE", "list.twice fail"),
-        Sick("LIST_SCHEMA", "list.schema fail"),
-        Sick("LIST_REQUIRED", "list.required warn"),
-        Sick("LIST_CHANGES", "list.changes warn"),
-        Sick("LIST_LATE", "list.refused fail", options=CONFIG),
-        Sick("SCHEMA", "list.answer fail"),
-        Sick("CONFIGURE_ALL", "configure.accepts fail",
-             "configure.accepts warn"),
-        Sick("CONFIGURE_CRASH", "configure.crash fail"),
-        Sick("CONFIGURE_NULL", "configure.crash fail"),
-        Sick("CONFIGURE_ONCE", "configure.twice fail",
-             flags=("-DSICK_CONFIGURE_ONCE",)),
-        Sick("CONFIGURE_AGAIN", "configure.replaced fail"),
-        # Starting.
-        Sick("INIT_CRASH", "start.crash fail"),
-        Sick("INIT_HANG", "start.timeout fail", options=SHORT),
-        Sick("INIT_NEEDS_CONFIG", "start.init warn"),
-        Sick("INIT_NEEDS_CONFIG_GIVEN", status=0, options=CONFIG,
-             flags=("-DSICK_INIT_NEEDS_CONFIG",)),
-        Sick("REFUSAL_ABORT", "failure.crash fail"),
-        Sick("REFUSAL_TEXT", "failure.body fail"),
-        Sick("FEW_ABORT", "failure.crash fail"),
-        # Answers.
-        Sick("UNKNOWN_GOOD", "answers.unknown fail"),
-        Sick("UNKNOWN_UNNAMED", "answers.unnamed warn"),
-        Sick("ERROR_TEXT", "answers.error fail"),
-        Sick("ERROR_UNQUOTED", "answers.error fail"),
-        Sick("NEEDS_NOTHING", "answers.required warn"),
-        Sick("ANSWER_TEXT", "answers.json fail"),
-        Sick("ANSWER_BYTES", "answers.json fail"),
-        Sick("ANSWER_NONE", "answers.json fail"),
-        Sick("OVERREAD", "answers.crash fail"),
-        Sick("RECURSES", "answers.crash fail"),
-        # Memory.
-        Sick("LEAK", "memory.leak fail"),
-        Sick("LEAK_ERROR", "memory.leak fail"),
-        Sick("LEAK_LIST", "memory.leak fail"),
-        Sick("DOUBLE_FREE", "memory.badfree fail"),
-        Sick("ANSWER_STATIC", "memory.badfree fail"),
-        Sick("ANSWER_SHARED", "memory.shared fail"),
-        # Threads, the process, its streams and descriptors.
-        Sick("LOAD_THREAD", "threads.load warn"),
-        Sick("THREAD_OPEN", "threads.signals warn"),
-        Sick("THREAD_FAULTS", "threads.faults fail"),
-        Sick("BURN", "threads.burns fail"),
-        Sick("WAKES", "threads.wakes warn"),
-        Sick("MULTIPLY", "threads.multiply fail"),
-        Sick("LOAD_SIGPIPE", "process.signals fail"),
-        Sick("SIGCHLD", "process.signals fail"),
-        Sick("SETENV", "process.environment fail"),
-        Sick("CHDIR", "process.cwd fail"),
-        Sick("UMASK", "process.umask fail"),
-        Sick("LOCALE", "process.locale fail"),
-        Sick("RLIMIT", "process.rlimit fail"),
-        Sick("SIGMASK", "process.mask fail"),
-        Sick("NAME", "process.other fail"),
-        Sick("FAST_MATH", "process.float fail", flags=("-ffast-math",)),
-        Sick("ROUNDING", "process.float fail"),
-        Sick("LOAD_PRINTS", "output.stdout fail"),
-        Sick("INIT_PRINTS", "output.stderr warn"),
-        Sick("CALL_PRINTS", "output.stdout fail"),
-        Sick("EXIT_PRINTS", "output.stdout fail"),
-        Sick("INHERITED", "descriptors.inherited fail"),
-        Sick("CLOSES", "descriptors.closed fail"),
-        Sick("CLOSES_STDOUT", "descriptors.closed fail"),
-        Sick("FD_LEAK", "descriptors.leak fail"),
-        # Many threads, forks, leaving.
-        Sick("RACE", "concurrency.wrong fail"),
-        Sick("STUCK", "concurrency.stuck fail",
-             options=("--only", "concurrency", "--timeout", "8")),
-        Sick("SERIAL", status=0, options=("--only", "concurrency"),
-             also="concurrency.serial note"),
-        Sick("FORK_HANG", "fork.hang fail", options=("--timeout", "12")),
-        Sick("FORK_CRASH", "fork.crash fail"),
-        Sick("FORK_EXIT", "fork.hang fail", options=("--timeout", "12")),
-        Sick("EXIT_CRASH", "exit.crash fail"),
-        Sick("EXIT_HANG", "exit.timeout fail", options=SHORT),
-        Sick("EXIT_STATUS", "exit.status fail"),
-        Sick("UNLOAD_THREAD", "unload.crash fail", nodelete=False),
-        Sick("INIT_ONCE", "unload.init fail"),
-        Sick("RESTART_LEAK", "restart.leak fail"),
-    ]
-
 
 def make_stubs():
     stub = os.path.join(WORK, "stub")
@@ -213,14 +100,14 @@ def faults_of(result):
             for f in c["findings"] if f["severity"] in ("fail", "warn")}
 
 
-def try_sick(sick):
+def try_sick(sick, name=None, host=HOST):
     """Returns (what is wrong or None, the report)."""
     try:
         path = compile_plugin(
-            sick.switch, ("-DSICK_" + sick.switch, *sick.flags),
+            name or sick.switch, ("-DSICK_" + sick.switch, *sick.flags),
             nodelete=sick.nodelete)
         run = doctor(path, "--json", "--strict", *sick.options,
-                     environment=sick.environment)
+                     environment=sick.environment, host=host)
     except subprocess.SubprocessError as error:
         return error, getattr(error, "stderr", "")
     try:
@@ -235,12 +122,12 @@ def try_sick(sick):
         wrong = f"exit {run.returncode}, not {sick.status}"
     if run.stderr:
         wrong = f"stderr: {run.stderr}"
-    if sick.also and sick.also not in run_notes(result):
+    if sick.also and sick.also not in all_findings(result):
         wrong = f"no {sick.also}"
     return wrong, run.stdout
 
 
-def run_notes(result):
+def all_findings(result):
     return {f"{f['id']} {f['severity']}" for c in result["checks"]
             for f in c["findings"]}
 
@@ -275,40 +162,72 @@ def disagreement(result, code):
     return None
 
 
-def sick_tests(only):
-    jobs = int(os.environ.get("JOBS", "4"))
-    chosen = [s for s in sick_plugins(make_stubs())
-              if not only or s.switch in only]
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for sick, (wrong, text) in zip(chosen, pool.map(try_sick, chosen)):
-            report(f"SICK_{sick.switch}: {wrong}", wrong is None, text)
-            if only:
-                print(text)
+def sick_test(sick, show):
+    wrong, text = try_sick(sick)
+    report(f"SICK_{sick.switch}: {wrong}", wrong is None, text)
+    if show:
+        print(text)
+
+
+def daemons():
+    """What SICK_DAEMON left running is gone when the doctor has ended."""
+    file = os.path.join(WORK, "daemons")
+    wrong, text = try_sick(Sick("DAEMON", "process.left warn",
+                                environment={"SICK_DAEMONS": file}))
+    with open(file, encoding="ascii") as lines:
+        pids = [int(line) for line in lines]
+    alive = [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+    report(f"SICK_DAEMON: {wrong}", wrong is None, text)
+    report(f"of {len(pids)} daemons {alive} are left", pids and not alive)
+
+
+def tests_can_fail():
+    """A plugin whose fault is not the expected one, more, less or another, is a
+    failed test; so is a doctor that says nothing."""
+    for name, sick in (
+            ("a fault that is not there", Sick("HEALTHY", "memory.leak fail",
+                                               options=("--only", "memory"))),
+            ("a fault too many", Sick("LEAK", status=1,
+                                      options=("--only", "memory"))),
+            ("another severity", Sick("LEAK", "memory.leak warn",
+                                      options=("--only", "memory"))),
+            ("another status", Sick("LEAK", "memory.leak fail", status=4,
+                                    options=("--only", "memory"))),
+            ("a note that is not there", Sick("HEALTHY", status=0, also="x",
+                                              options=("--only", "file")))):
+        wrong, text = try_sick(sick, name.replace(" ", "_"))
+        report(f"the tests notice {name}", wrong is not None, text)
+    wrong, text = try_sick(Sick("HEALTHY", status=0), "silent", host="/bin/true")
+    report("the tests notice a silent doctor", wrong is not None, text)
 
 
 # --- Our own plugins ---------------------------------------------------------
 
-def own_plugins():
-    runs = [("clock.so",), ("pricing.so",),
-            ("clock.so", "--tool", "wait_both", "--args",
-             '{"first_ms":1,"second_ms":2}', "--vary"),
-            ("pricing.so", "--tool", "search_products", "--args",
-             '{"query":"e"}', "--config", '{"database_url":"sqlite::memory:"}',
-             "--bad-config", '{"database_url":"sqlite:/nowhere/p.db"}')]
-    for name, *options in runs:
-        run = doctor(os.path.join(PLUGINS, name), "--strict", "--json",
-                     *options)
-        what = f"{name} {' '.join(options)} passes with --strict"
-        try:
-            result = json.loads(run.stdout)
-        except ValueError:
-            report(what, False, run.stdout + run.stderr)
-            continue
-        report(what, run.returncode == 0 and not faults_of(result) and
-               disagreement(result, 0) is None, run.stdout)
-        report(f"{name}: every check was looked at",
-               result["not_checked"] == 0 and result["passed"] == 22,
-               run.stdout)
+OWN = [("clock.so",), ("pricing.so",),
+       ("clock.so", "--tool", "wait_both", "--args",
+        '{"first_ms":1,"second_ms":2}', "--vary", "--config",
+        '{"timeout_ms":20000}'),
+       ("pricing.so", "--tool", "search_products", "--args",
+        '{"query":"e"}', "--config", '{"database_url":"sqlite::memory:"}',
+        "--bad-config", '{"database_url":"sqlite:/nowhere/p.db"}')]
+
+
+def own_plugin(name, *options):
+    run = doctor(os.path.join(PLUGINS, name), "--strict", "--json", *options)
+    what = f"{name} {' '.join(options)} passes with --strict"
+    try:
+        result = json.loads(run.stdout)
+    except ValueError:
+        report(what, False, run.stdout + run.stderr)
+        return
+    report(what, run.returncode == 0 and not faults_of(result) and
+           disagreement(result, 0) is None, run.stdout)
+    checks = doctor("--list").stdout.split("\n")[:-1]
+    report(f"{name}: every check was looked at",
+           result["not_checked"] == 0 and result["passed"] == len(checks) == 22,
+           run.stdout)
 
 
 # --- Usage and output --------------------------------------------------------
@@ -341,6 +260,8 @@ def usage(good):
     expect(2, "err", "--only: there is no check 'health'", good, "--only",
            "list,health")
     expect(2, "err", "--skip: there is no check ''", good, "--skip", "list,")
+    expect(2, "err", "leave no check to run", good, "--only", "list",
+           "--skip", "list")
     expect(2, "err", "--args needs a --tool", good, "--args", "{}")
     for number in ("1", "257", "x", "-2", ""):
         expect(2, "err", f"--threads: '{number}' is not a number", good,
@@ -371,6 +292,10 @@ def output(good, warns):
            run.stdout)
     report("with --strict they are not",
            doctor(warns, "--strict", "--only", "exports").returncode == 1)
+    long = [line for line in run.stdout.splitlines()
+            if len(line) > 80 and " " in line]
+    report("the table keeps to 80 columns", not long, "\n".join(long))
+    report("no colours in a file", "\x1b" not in run.stdout, run.stdout)
     result = json.loads(doctor(good, "--json", "--only", "list,memory").stdout)
     report("--only", [c["id"] for c in result["checks"]] == ["list", "memory"])
     result = json.loads(doctor(good, "--json", "--skip", "fork,exit",
@@ -384,6 +309,46 @@ def output(good, warns):
     os.link(good, name)
     result = json.loads(doctor(name, "--json", "--only", "load").stdout)
     report("any file name", result["plugin"].endswith("\u00e4.so"), result)
+
+
+def on_terminal(columns, *operands, environment=None):
+    """What a run prints on a terminal of that width."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ,
+                struct.pack("HHHH", 40, columns, 0, 0))
+    run = subprocess.Popen([HOST, "doctor", *operands], stdout=theirs,
+                           stderr=theirs, stdin=subprocess.DEVNULL,
+                           env={**os.environ, "TERM": "xterm",
+                                **(environment or {})})
+    os.close(theirs)
+    text = b""
+    while True:
+        try:
+            text += os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    run.wait(LIMIT)
+    return text.decode().replace("\r\n", "\n")
+
+
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
+
+
+def terminal(warns):
+    odd = compile_plugin("odd", ("-DSICK_LIST_NAME",))
+    text = on_terminal(66, warns, "--only", "exports")
+    report("colour and progress on a terminal", "\x1b[33mwarn" in text and
+           "\r\x1b[K[2/22] exports" in text, repr(text))
+    lines = COLOUR.sub("", text.split("\x1b[K")[-1]).split("\n")
+    report("the terminal's width is kept", 60 < max(map(len, lines[1:])) <= 66,
+           text)
+    text = on_terminal(66, warns, "--only", "exports",
+                       environment={"NO_COLOR": "1"})
+    report("NO_COLOR", "warn" in text and not COLOUR.search(text), repr(text))
+    text = on_terminal(80, odd, "--only", "list")
+    report("escape sequences of a plugin do not reach the terminal",
+           "?[31mred" in text and "\x1b[31m" not in text, repr(text))
 
 
 # --- Files that are no plugins -----------------------------------------------
@@ -433,7 +398,10 @@ def hostile(good):
            "it is an executable (PIE)" in run.stdout, run.stdout)
 
 
-def fuzz(good):
+SHARES = 3
+
+
+def fuzz(good, share):
     """Bytes of headers, dynamic section and symbol tables at random: whatever
     the file says, the reader comes to its end by itself."""
     with open(good, "rb") as file:
@@ -442,7 +410,7 @@ def fuzz(good):
     rounds = int(os.environ.get("FUZZ", "150"))
     dynamic = whole.find(b"plugin_declaration")
     wrong = ""
-    for i in range(rounds):
+    for i in range(share, rounds, SHARES):
         source = random.Random(seed * 100000 + i)
         data = bytearray(whole)
         regions = [(0, 64), (64, 64 + 11 * 56), (64 + 11 * 56, dynamic + 256),
@@ -453,7 +421,7 @@ def fuzz(good):
             data[at] = source.choice((0, 255, 127, 128, source.randrange(256)))
         if source.random() < 0.2:
             del data[source.randrange(64, len(data)):]
-        path = write("fuzz.elf", data)
+        path = write(f"fuzz{share}.elf", data)
         run = doctor(path, "--json", "--only", "file,exports,image")
         result = json.loads(run.stdout)
         ends = [f["id"] for c in result["checks"] for f in c["findings"]
@@ -461,20 +429,30 @@ def fuzz(good):
         if ends or run.returncode not in (0, 1, 4) or run.stderr:
             wrong = f"seed {seed}, round {i}: {ends} {run.stderr}"
             break
-    report(f"{rounds} broken files: {wrong}", not wrong)
+    report(f"broken files, share {share}: {wrong}", not wrong)
 
 
 def main():
     only = [a.removeprefix("SICK_") for a in sys.argv[1:]]
+    begin = time.monotonic()
+    helpers()
+    sick = [s for s in sick_plugins(make_stubs())
+            if not only or s.switch in only]
+    sick.sort(key=lambda s: "--timeout" not in s.options)  # the longest first
+    tasks = [functools.partial(sick_test, s, only) for s in sick]
     if not only:
         good = compile_plugin("good", ())
         warns = compile_plugin("warns", ("-DSICK_EXPORTS_EXTRA",))
-        usage(good)
-        output(good, warns)
-        hostile(good)
-        fuzz(good)
-        own_plugins()
-    sick_tests(only)
+        tasks = [*(functools.partial(own_plugin, *o) for o in OWN),
+                 *(functools.partial(fuzz, good, i) for i in range(SHARES)),
+                 functools.partial(usage, good),
+                 functools.partial(output, good, warns),
+                 functools.partial(terminal, warns),
+                 functools.partial(hostile, good), tests_can_fail, daemons, *tasks]
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for task in [pool.submit(t) for t in tasks]:
+            task.result()
+    print(f"doctor: {time.monotonic() - begin:.0f} s", file=sys.stderr)
     print(f"doctor: {passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -12,5 +12,7 @@ export DOCTOR_WORK
 HOME=$DOCTOR_WORK/home
 export HOME
 unset XDG_CACHE_HOME
+PYTHONDONTWRITEBYTECODE=1
+export PYTHONDONTWRITEBYTECODE
 mkdir "$HOME"
 timeout 900 python3 Tests/Hosts/doctor.py "$@"

@@ -167,7 +167,7 @@ char *mcp_quote(const char *text);
 
 /* Reads the integer member `name` of a JSON object. 0: found, 1: not there or
  * null (*out is left alone), -1: there and no integer of 64 bits, or args are
- * not a JSON object. Members of nested objects are not looked at. */
+ * not a JSON object in UTF-8. Members of nested objects are not looked at. */
 int mcp_arg_int64(const uint8_t *args, size_t args_len, const char *name,
                   int64_t *out);
 

@@ -2,7 +2,8 @@
  *
  * One pass over the outermost object; nested values are skipped by counting
  * brackets outside strings. It is a reader, no validator: text that is broken
- * inside a skipped value passes, text whose outline is broken does not. */
+ * inside a skipped value passes, text whose outline is broken, or that is not
+ * UTF-8, does not. */
 #include "mcp_plugin.h"
 
 #include <string.h>
@@ -77,13 +78,30 @@ static int parse_int64(struct reader in, int64_t *out) {
   return 0;
 }
 
+/* Overlong forms, surrogates and numbers above U+10FFFF are none. */
+static int is_utf8(const uint8_t *at, const uint8_t *end) {
+  while (at < end) {
+    uint8_t first = *at++;
+    if (first < 0x80) continue;
+    if (first < 0xC2 || first > 0xF4) return 0;
+    ptrdiff_t more = first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+    uint8_t low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+    uint8_t high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+    if (end - at < more || *at < low || *at > high) return 0;
+    for (at++; --more > 0; at++)
+      if ((*at & 0xC0) != 0x80) return 0;
+  }
+  return 1;
+}
+
 int mcp_arg_int64(const uint8_t *args, size_t args_len, const char *name,
                   int64_t *out) {
   struct reader in = {(const char *)args, (const char *)args + args_len};
   size_t name_len = strlen(name);
   int64_t number = 0;
   int found = 1;
-  if (args_len == 0 || !take(&in, '{')) return -1;
+  if (args_len == 0 || !is_utf8(args, args + args_len)) return -1;
+  if (!take(&in, '{')) return -1;
   if (take(&in, '}')) return 1;
   do {
     if (!take(&in, '"')) return -1;

@@ -47,6 +47,28 @@ static void test_args(void) {
   test_arg("{\"n\":1,}", -1, 0);
 }
 
+static void test_args_in_utf8(void) {
+  static const char *const good[] = {
+      "\xC2\x80",     "\xDF\xBF",         "\xE0\xA0\x80",    "\xED\x9F\xBF",
+      "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"};
+  static const char *const bad[] = {
+      "\x80",         "\xC1\xBF",         "\xC2",
+      "\xC2\x7F",     "\xE0\x9F\xBF",     "\xED\xA0\x80",
+      "\xE2\x82",     "\xE2\x82\x28",     "\xF0\x8F\xBF",
+      "\xF0\x90\x80", "\xF4\x90\x80\x80", "\xFF"};
+  char text[64];
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    snprintf(text, sizeof text, "{\"s\":\"%s\",\"n\":1}", good[i]);
+    test_arg(text, 0, 1);
+  }
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    snprintf(text, sizeof text, "{\"s\":\"%s\",\"n\":1}", bad[i]);
+    test_arg(text, -1, 0);
+    snprintf(text, sizeof text, "{\"n\":1}%s", bad[i]); /* it breaks off */
+    test_arg(text, -1, 0);
+  }
+}
+
 static void test_quote(const char *text, const char *expected) {
   char *quoted = mcp_quote(text);
   check(quoted != NULL && strcmp(quoted, expected) == 0, "mcp_quote",
@@ -100,6 +122,7 @@ static void test_tools(void) {
 
 int main(void) {
   test_args();
+  test_args_in_utf8();
   test_quotes();
   test_tools();
   return failures == 0 ? 0 : 1;

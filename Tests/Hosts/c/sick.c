@@ -27,6 +27,7 @@ static int32_t t(const uint8_t *args, size_t args_len, uint8_t **buf,
                  size_t *len) {
   int64_t n = 0;
   sick_call();
+  if (sick_broken) return mcp_error(buf, len, "broken");
 #if defined(SICK_OVERREAD)
   if (args_len > 0 && ((const volatile uint8_t *)args)[args_len] != 0) n = 1;
 #endif
@@ -74,14 +75,27 @@ static int32_t need(const uint8_t *args, size_t args_len, uint8_t **buf,
   return mcp_reply(buf, len, "{}");
 }
 
-static const mcp_tool tools[] = {{"t", "Doubles n, or 0.", schema_of_t, t},
-                                 {"need", "Needs n.", schema_of_need, need}};
+static const mcp_tool tools[] = {
+#if !defined(SICK_HEALTHY_NO_TOOL)
+    {"t", "Doubles n, or 0.", schema_of_t, t},
+#endif
+    {"need", "Needs n.", schema_of_need, need}};
 
 static int32_t list_tools(uint8_t **buf, size_t *len) {
 #if defined(SICK_LIST_TEXT)
   return mcp_reply(buf, len, "[{\"name\":\"t\"");
 #elif defined(SICK_LIST_OBJECT)
   return mcp_reply(buf, len, "{\"tools\":[]}");
+#elif defined(SICK_LIST_EMPTY)
+  return mcp_reply(buf, len, "[]");
+#elif defined(SICK_LIST_UNNAMED)
+  return mcp_reply(buf, len, "[{\"description\":\"?\"}]");
+#elif defined(SICK_LIST_DESCRIPTION)
+  return mcp_reply(buf, len, "[{\"name\":\"t\",\"inputSchema\":%s}]",
+                   schema_of_t);
+#elif defined(SICK_LIST_NAME)
+  const mcp_tool odd[] = {tools[0], {"\x1b[31mred", "?", schema_of_need, need}};
+  return mcp_tools_list(odd, 2, buf, len);
 #elif defined(SICK_LIST_TWICE)
   const mcp_tool twice[] = {tools[0], tools[0]};
   return mcp_tools_list(twice, 2, buf, len);
@@ -100,7 +114,7 @@ static int32_t list_tools(uint8_t **buf, size_t *len) {
 #elif defined(SICK_LEAK_LIST)
   if (malloc(40) == NULL) abort();
 #endif
-  return mcp_tools_list(tools, 2, buf, len);
+  return mcp_tools_list(tools, sizeof tools / sizeof *tools, buf, len);
 }
 
 static int32_t execute_tool(const char *name, const uint8_t *args,
@@ -110,6 +124,8 @@ static int32_t execute_tool(const char *name, const uint8_t *args,
   if (!known) return mcp_reply(buf, len, "{}");
 #elif defined(SICK_UNKNOWN_UNNAMED)
   if (!known) return mcp_error(buf, len, "what?");
+#elif defined(SICK_ERROR_SILENT)
+  if (!known) return *buf = NULL, *len = 0, MCP_ERROR;
 #elif defined(SICK_ERROR_TEXT)
   if (!known) return mcp_reply(buf, len, "Unknown tool: %s", name), MCP_ERROR;
 #elif defined(SICK_ERROR_UNQUOTED)
@@ -119,7 +135,8 @@ static int32_t execute_tool(const char *name, const uint8_t *args,
   if (!known && malloc(100) == NULL) abort();
 #endif
   (void)known;
-  return mcp_tools_call(tools, 2, name, args, args_len, buf, len);
+  return mcp_tools_call(tools, sizeof tools / sizeof *tools, name, args,
+                        args_len, buf, len);
 }
 
 static void free_string(uint8_t *ptr, size_t len) {
@@ -142,6 +159,7 @@ static void free_string(uint8_t *ptr, size_t len) {
 static int32_t configure(const uint8_t *json, size_t len) {
 #if defined(SICK_CONFIGURE_ALL)
   (void)json, (void)len;
+  if (configured) return MCP_CONFIGURED;
 #else
 #if defined(SICK_CONFIGURE_CRASH)
   if (len > 0 && json[len - 1] != '}') abort();
@@ -150,12 +168,18 @@ static int32_t configure(const uint8_t *json, size_t len) {
 #elif defined(SICK_CONFIGURE_ONCE)
   if (configured) return MCP_ERROR;
 #endif
-  for (size_t i = 0; i < len; i++)
-    if (json[i] >= 0x80) return MCP_ERROR;
-  if (mcp_arg_int64(json, len, "limit", &limit) < 0) return MCP_ERROR;
+  int64_t wanted = limit;
+#if defined(SICK_CONFIGURE_CODE)
+  if (mcp_arg_int64(json, len, "limit", &wanted) < 0) return 7;
+#endif
+  if (mcp_arg_int64(json, len, "limit", &wanted) < 0) return MCP_ERROR;
+#if defined(SICK_HEALTHY_SAME)
+  if (configured && wanted == limit) return MCP_OK;
 #endif
 #if !defined(SICK_CONFIGURE_AGAIN)
   if (configured) return MCP_CONFIGURED;
+#endif
+  limit = wanted;
 #endif
   configured = 1;
   return MCP_OK;
@@ -177,6 +201,8 @@ static int32_t init(uint8_t **err, size_t *len) {
     abort();
 #elif defined(SICK_REFUSAL_TEXT)
     return mcp_reply(err, len, "limit!"), MCP_ERROR;
+#elif defined(SICK_REFUSAL_SILENT)
+    return *err = NULL, *len = 0, MCP_ERROR;
 #else
     return mcp_error(err, len, "limit must be positive");
 #endif
@@ -189,9 +215,15 @@ static int32_t schema(uint8_t **buf, size_t *len) {
 #if defined(SICK_SCHEMA)
   return mcp_reply(buf, len, "[]");
 #else
+#if defined(SICK_CONFIGURE_LOOSE)
+  const char *more = "false";
+#else
+  const char *more = "true";
+#endif
   return mcp_reply(buf, len,
-                   "{\"type\":\"object\",\"properties\":{\"limit\":"
-                   "{\"type\":\"integer\"}}}");
+                   "{\"type\":\"object\",\"additionalProperties\":%s,"
+                   "\"properties\":{\"limit\":{\"type\":\"integer\"}}}",
+                   more);
 #endif
 }
 
@@ -206,6 +238,15 @@ MCP_EXPORT void uv_run(void) {}
 MCP_EXPORT void sqlite3_open(void) {}
 #elif defined(SICK_EXPORTS_EXTRA)
 MCP_EXPORT void helper_of_mine(void) {}
+#elif defined(SICK_UNIQUE)
+__asm__(
+    ".data\n.globl only_one\n.type only_one, @gnu_unique_object\n"
+    ".size only_one, 8\nonly_one: .quad 0\n.text\n");
+#elif defined(SICK_TLS)
+__attribute__((used)) static _Thread_local char lazy[8];
+__attribute__((used)) static char *touch_lazy(void) {
+  return lazy;
+}
 #elif defined(SICK_TEXTREL)
 __asm__(".text\n.quad plugin_declaration\n");
 #elif defined(SICK_STATIC_TLS)
@@ -222,6 +263,8 @@ void plugin_declaration(void) {
   abort();
 }
 __attribute__((used)) static const mcp_plugin unseen = {
+#elif defined(SICK_NO_SIZE) /* the linker gives it the name, but no size */
+MCP_EXPORT const mcp_plugin unsized = {
 #elif defined(SICK_SYMBOL)
 __attribute__((used)) static const mcp_plugin unseen = {
 #elif defined(SICK_SHORT) || defined(SICK_OLD)
@@ -236,6 +279,8 @@ MCP_EXPORT const struct {
   int32_t (*init)(uint8_t **err, size_t *err_len);
   int32_t (*get_config_schema)(uint8_t **buf, size_t *len);
 } plugin_declaration = {
+#elif defined(SICK_WRITABLE)
+MCP_EXPORT mcp_plugin plugin_declaration = {
 #else
 MCP_EXPORT const mcp_plugin plugin_declaration = {
 #endif
@@ -248,7 +293,7 @@ MCP_EXPORT const mcp_plugin plugin_declaration = {
 #elif defined(SICK_OLD)
     .api_version = (const uint8_t *)"0.2.0",
 #elif !defined(SICK_VERSION_NULL)
-.api_version = (const uint8_t *)MCP_PLUGIN_API_VERSION,
+    .api_version = (const uint8_t *)MCP_PLUGIN_API_VERSION,
 #endif
     .list_tools = list_tools,
 #if defined(SICK_POINTER)
@@ -257,10 +302,18 @@ MCP_EXPORT const mcp_plugin plugin_declaration = {
 #elif !defined(SICK_MISSING)
     .execute_tool = execute_tool,
 #endif
+#if defined(SICK_ELSEWHERE)
+    .free_string = (void (*)(uint8_t *, size_t))(void (*)(void))free,
+#else
     .free_string = free_string,
+#endif
+#if !defined(SICK_CONFIGURE_NONE)
     .configure = configure,
+#endif
     .init = init,
+#if !defined(SICK_HEALTHY_NO_SCHEMA)
     .get_config_schema = schema,
+#endif
 };
 
 #if defined(SICK_MISSING) || defined(SICK_POINTER)

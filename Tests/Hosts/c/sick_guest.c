@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@
 /* Faults that grow begin with this call, so that a check which calls a few
  * times sees none of it. */
 #define FROM_CALL 100
+
+atomic_int sick_broken;
 
 void *sick_park(void *arg) {
   for (;;) pause();
@@ -75,10 +78,15 @@ static void ask_worker(void) {
 }
 #endif
 
-#if defined(SICK_FORK_CRASH) || defined(SICK_FORK_EXIT)
+#if defined(SICK_FORK_CRASH) || defined(SICK_FORK_EXIT) || \
+    defined(SICK_FORK_STATUS)
 static atomic_int in_child;
 static void forked(void) {
   in_child = 1;
+}
+#elif defined(SICK_FORK_PARENT)
+static void forked(void) {
+  sick_broken = 1;
 }
 #endif
 
@@ -141,6 +149,8 @@ __attribute__((destructor)) static void unload(void) {
   dprintf(1, "goodbye");
 #elif defined(SICK_FORK_EXIT)
   if (in_child) sick_park(NULL);
+#elif defined(SICK_FORK_STATUS)
+  if (in_child) _exit(3);
 #endif
 }
 
@@ -174,6 +184,14 @@ static void touch_process(void) {
   sigemptyset(&mask);
   sigaddset(&mask, SIGUSR1);
   pthread_sigmask(SIG_BLOCK, &mask, NULL);
+#elif defined(SICK_DAEMON)
+  /* One that leaves the host's group, and tells the test its number. */
+  const char *list = getenv("SICK_DAEMONS");
+  if (list == NULL || fork() != 0) return;
+  setsid();
+  int fd = open(list, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  dprintf(fd, "%d\n", (int)getpid());
+  sick_park(NULL);
 #elif defined(SICK_NAME)
   pthread_setname_np(pthread_self(), "sick");
 #endif
@@ -196,7 +214,8 @@ static void touch_descriptors(void) {
 }
 
 void sick_init(void) {
-#if defined(SICK_RESTART_LEAK) || defined(SICK_UNLOAD_THREAD)
+#if defined(SICK_RESTART_LEAK) || defined(SICK_UNLOAD_THREAD) || \
+    defined(SICK_RESTART_GROWS)
   int again = 0;
 #else
   static atomic_int started;
@@ -222,8 +241,14 @@ void sick_init(void) {
 #elif defined(SICK_FORK_HANG)
   sick_good_thread(work);
   at_work = 1;
-#elif defined(SICK_FORK_CRASH) || defined(SICK_FORK_EXIT)
+#elif defined(SICK_FORK_CRASH) || defined(SICK_FORK_EXIT) || \
+    defined(SICK_FORK_STATUS)
   pthread_atfork(NULL, NULL, forked);
+#elif defined(SICK_FORK_PARENT)
+  pthread_atfork(NULL, forked, NULL);
+#elif defined(SICK_RESTART_GROWS)
+  for (int i = 0; i < 16; i++)
+    if (malloc(1000) == NULL) abort();
 #endif
 }
 
@@ -238,6 +263,13 @@ static void touch_in_call(unsigned long n) {
   if (n == 3) dprintf(1, "call %lu", n);
 #elif defined(SICK_MULTIPLY)
   if (n > 2 * FROM_CALL && n <= 4 * FROM_CALL) sick_good_thread(sick_park);
+#elif defined(SICK_FLOOD)
+  static char text[8 << 20];
+  if (n <= 12 && write(1, text, sizeof text) < 0) return;
+#elif defined(SICK_MMAP)
+  char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (n < 20000 && page != MAP_FAILED) page[0] = page[4096] = 1;
 #elif defined(SICK_FD_LEAK)
   if (n > FROM_CALL && open("/dev/null", O_RDONLY | O_CLOEXEC) < 0) return;
 #elif defined(SICK_ROUNDING)
@@ -251,7 +283,7 @@ static void touch_in_call(unsigned long n) {
 #elif defined(SICK_SERIAL)
   static pthread_mutex_t serial = PTHREAD_MUTEX_INITIALIZER;
   pthread_mutex_lock(&serial);
-  usleep(40000);
+  usleep(100000);
   pthread_mutex_unlock(&serial);
 #endif
 }
