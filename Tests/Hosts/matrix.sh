@@ -15,13 +15,33 @@ only=" $* "
 gcc -std=gnu11 -O2 -Wall -Wextra -Wpedantic -fPIC -shared \
   -o "$build/hosts/libmanners.so" support/manners.c -ldl || exit 1
 
+# timeout has a process group of its own, and passes a signal on to all in it. A
+# job has none of SIGINT's being ignored, which hosts would inherit, by set -m.
+job=
+ended() { # NUMBER
+  trap '' INT TERM HUP
+  if [ -n "$job" ]; then
+    kill -TERM "$job" 2>/dev/null
+    wait "$job"
+  fi
+  exit $((128 + $1))
+}
+trap 'ended 1' HUP
+trap 'ended 2' INT
+trap 'ended 15' TERM
+
 while IFS='|' read -r host heading limit; do
   case $host in '' | '#'*) continue ;; esac
   if [ $# -gt 0 ] && [[ $only != *" $host "* ]]; then continue; fi
   begin=$SECONDS
   echo "--- $heading"
-  timeout -k 10 "$limit" "$host/run.sh" </dev/null
+  set -m
+  timeout -k 10 "$limit" "$host/run.sh" </dev/null &
+  job=$!
+  set +m
+  wait "$job"
   code=$?
+  job=
   if [ $code -ne 0 ]; then
     echo "--- $heading: exit status $code after $((SECONDS - begin)) s"
     printf '%s\tended\tFAILED\texit status %s\n' "$host" $code >>"$OB_RESULTS"

@@ -63,7 +63,7 @@ rejects unload BAD_RECONFIGURE_ANY PRICING '' ./look.sh part unload 1
 # taken for its own.
 addon_rejected() { # PROMISE ADDON COMMAND...
   local promise=$1 output
-  output=$(ENGINE=$out/$2.node timeout -k 5 20 "${@:3}" 2>&1)
+  output=$(ENGINE=$out/$2.node "${limited[@]}" 20 "${@:3}" 2>&1)
   case $? in
     0) result "$promise" FAILED "$2 is not noticed: $output" ;;
     *) rejected=$((rejected + 1)) ;;

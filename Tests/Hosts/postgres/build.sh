@@ -5,12 +5,11 @@
 # seen; the version script then hides these, too.
 here=$root/Tests/Hosts/postgres
 out=$build/hosts/postgres
-config=$(command -v pg_config) || {
+config=/usr/lib/postgresql/15/bin/pg_config
+[ -x "$config" ] || config=$(command -v pg_config) || {
   echo "postgres: no pg_config; install postgresql-server-dev-15" >&2
   exit 1
 }
-[ -x /usr/lib/postgresql/15/bin/pg_config ] &&
-  config=/usr/lib/postgresql/15/bin/pg_config
 PGBIN=$("$config" --bindir)
 headers=$("$config" --includedir-server)
 mkdir -p "$out"
@@ -41,6 +40,46 @@ extension() { # NAME FLAG...
   cp "$out/$name.so" "$PGBASE/"
 }
 
+# The processes of ours that a signal has left: what runs in $PGBASE and is no
+# child of another there (a postmaster, initdb), and what was told of it.
+left_over() { # SERVERS|OTHERS
+  local at pid parent
+  for at in /proc/[0-9]*; do
+    pid=${at#/proc/}
+    case $(readlink "$at/cwd" 2>/dev/null) in
+      "$PGBASE"*)
+        parent=$(awk '$1 == "PPid:" { print $2 }' "$at/status" 2>/dev/null)
+        case $(readlink "/proc/$parent/cwd" 2>/dev/null) in
+          "$PGBASE"*) ;;
+          *) [ "$1" = OTHERS ] || echo "$pid" ;;
+        esac
+        ;;
+      *)
+        [ "$1" = SERVERS ] ||
+          ! grep -qszxF "PGBASE=$PGBASE" "$at/environ" || echo "$pid"
+        ;;
+    esac
+  done
+}
+
+# Run as this script ends, by a signal, too. A server stops at once and takes
+# its shared memory with it; of one that does not, we take it.
+# shellcheck disable=SC2046
+server_gone() {
+  local end=$((SECONDS + 7)) segment
+  while [ -n "$(left_over ALL)" ]; do
+    if [ $SECONDS -ge $end ]; then
+      kill -KILL $(left_over ALL) 2>/dev/null
+    else
+      kill -TERM $(left_over OTHERS) 2>/dev/null
+      kill -QUIT $(left_over SERVERS) 2>/dev/null
+    fi
+    sleep 0.1
+  done
+  segment=$(sed -n '7s/^ *[0-9]* *//p' "$PGBASE/data/postmaster.pid" 2>/dev/null)
+  [ -z "$segment" ] || ipcrm -m "$segment" 2>/dev/null
+}
+
 # PostgreSQL does not run as root; then as its own user, or as nobody. What it
 # loads is copied to where that user can read it.
 PGBASE=$work/pg
@@ -48,6 +87,7 @@ chmod 711 "$work"
 mkdir -p "$PGBASE/sock"
 chmod 755 "$PGBASE"
 PGDROP='setpriv --pdeathsig QUIT'
+trap 'server_gone; rm -rf "$work"' EXIT
 if [ "$(id -u)" -eq 0 ]; then
   user=nobody
   id -u postgres >/dev/null 2>&1 && user=postgres
@@ -65,8 +105,19 @@ unset PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGOPTIONS PGSERVICE PGDATA
 extension extension
 extension bad_wait -DBAD_WAIT
 # shellcheck disable=SC2086
-(cd "$PGBASE" && $PGDROP "$PGBIN/initdb" -D "$PGBASE/data" -U guest -A trust \
-  -E UTF8 --no-locale -N >"$out/initdb.log" 2>&1) || {
+if ! $PGDROP test -r "$EXTENSION"; then
+  echo "postgres: the server's user cannot read $PGBASE; set TMPDIR to a" \
+    "folder that everybody can enter" >&2
+  exit 1
+fi
+# In a session of its own: a signal for our group would end its children in
+# the middle, and shared memory would be left.
+# shellcheck disable=SC2086
+(cd "$PGBASE" && setsid $PGDROP "$PGBIN/initdb" -D "$PGBASE/data" -U guest \
+  -A trust -E UTF8 --no-locale -N >"$out/initdb.log" 2>&1) || {
   cat "$out/initdb.log"
   exit 1
 }
+# As a file, also for a server that a test starts by itself; the default leaves
+# a file in /dev/shm when it is killed.
+echo 'dynamic_shared_memory_type = mmap' >>"$PGBASE/data/postgresql.conf"

@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE=1
 
 parts='answers loop deadlines untouched quiet descriptors threads symbols fork exit killed unload'
 # shellcheck disable=SC2086
-timeout -k 10 180 python3 drive.py $parts >"$work/results"
+"${limited[@]}" 180 python3 drive.py $parts >"$work/results"
 collect "$work/results"
 
 # --- What must be rejected ----------------------------------------------------
@@ -33,7 +33,7 @@ rejects exit BAD_EXIT_JOIN CLOCK 'the backend has gone' python3 drive.py exit
 rejects killed BAD_HANDLER_TERM CLOCK 'no answer within' python3 drive.py killed
 rejects unload BAD_RECONFIGURE PRICING 'configure 2' python3 drive.py unload
 # An extension that blocks in the engine without a look at its interrupts.
-output=$(EXTENSION=$PGBASE/bad_wait.so timeout -k 5 60 python3 drive.py loop)
+output=$(EXTENSION=$PGBASE/bad_wait.so "${limited[@]}" 60 python3 drive.py loop)
 case $? in
   1) rejected=$((rejected + 1)) ;;
   *) result loop FAILED "bad_wait: $output" ;;
