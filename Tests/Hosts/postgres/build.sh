@@ -40,46 +40,6 @@ extension() { # NAME FLAG...
   cp "$out/$name.so" "$PGBASE/"
 }
 
-# The processes of ours that a signal has left: what runs in $PGBASE and is no
-# child of another there (a postmaster, initdb), and what was told of it.
-left_over() { # SERVERS|OTHERS
-  local at pid parent
-  for at in /proc/[0-9]*; do
-    pid=${at#/proc/}
-    case $(readlink "$at/cwd" 2>/dev/null) in
-      "$PGBASE"*)
-        parent=$(awk '$1 == "PPid:" { print $2 }' "$at/status" 2>/dev/null)
-        case $(readlink "/proc/$parent/cwd" 2>/dev/null) in
-          "$PGBASE"*) ;;
-          *) [ "$1" = OTHERS ] || echo "$pid" ;;
-        esac
-        ;;
-      *)
-        [ "$1" = SERVERS ] ||
-          ! grep -qszxF "PGBASE=$PGBASE" "$at/environ" || echo "$pid"
-        ;;
-    esac
-  done
-}
-
-# Run as this script ends, by a signal, too. A server stops at once and takes
-# its shared memory with it; of one that does not, we take it.
-# shellcheck disable=SC2046
-server_gone() {
-  local end=$((SECONDS + 7)) segment
-  while [ -n "$(left_over ALL)" ]; do
-    if [ $SECONDS -ge $end ]; then
-      kill -KILL $(left_over ALL) 2>/dev/null
-    else
-      kill -TERM $(left_over OTHERS) 2>/dev/null
-      kill -QUIT $(left_over SERVERS) 2>/dev/null
-    fi
-    sleep 0.1
-  done
-  segment=$(sed -n '7s/^ *[0-9]* *//p' "$PGBASE/data/postmaster.pid" 2>/dev/null)
-  [ -z "$segment" ] || ipcrm -m "$segment" 2>/dev/null
-}
-
 # PostgreSQL does not run as root; then as its own user, or as nobody. What it
 # loads is copied to where that user can read it.
 PGBASE=$work/pg
@@ -87,7 +47,8 @@ chmod 711 "$work"
 mkdir -p "$PGBASE/sock"
 chmod 755 "$PGBASE"
 PGDROP='setpriv --pdeathsig QUIT'
-trap 'server_gone; rm -rf "$work"' EXIT
+export PGBASE
+trap 'trap "" TERM INT HUP; python3 "$here/ended.py"; rm -rf "$work"' EXIT
 if [ "$(id -u)" -eq 0 ]; then
   user=nobody
   id -u postgres >/dev/null 2>&1 && user=postgres
@@ -100,7 +61,7 @@ cp "$CLOCK" "$PGBASE/parent.so" # another file: an instance of its own
 PRICING=$PGBASE/$(basename "$PRICING") CLOCK=$PGBASE/$(basename "$CLOCK")
 MANNERS=$PGBASE/$(basename "$MANNERS")
 EXTENSION=$PGBASE/extension.so
-export PGBIN PGBASE PGDROP PRICING CLOCK EXTENSION LC_ALL=C
+export PGBIN PGDROP PRICING CLOCK EXTENSION LC_ALL=C
 unset PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGOPTIONS PGSERVICE PGDATA
 extension extension
 extension bad_wait -DBAD_WAIT
