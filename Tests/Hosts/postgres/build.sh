@@ -5,12 +5,11 @@
 # seen; the version script then hides these, too.
 here=$root/Tests/Hosts/postgres
 out=$build/hosts/postgres
-config=$(command -v pg_config) || {
+config=/usr/lib/postgresql/15/bin/pg_config
+[ -x "$config" ] || config=$(command -v pg_config) || {
   echo "postgres: no pg_config; install postgresql-server-dev-15" >&2
   exit 1
 }
-[ -x /usr/lib/postgresql/15/bin/pg_config ] &&
-  config=/usr/lib/postgresql/15/bin/pg_config
 PGBIN=$("$config" --bindir)
 headers=$("$config" --includedir-server)
 mkdir -p "$out"
@@ -48,6 +47,8 @@ chmod 711 "$work"
 mkdir -p "$PGBASE/sock"
 chmod 755 "$PGBASE"
 PGDROP='setpriv --pdeathsig QUIT'
+export PGBASE
+trap 'trap "" TERM INT HUP; python3 "$here/ended.py"; rm -rf "$work"' EXIT
 if [ "$(id -u)" -eq 0 ]; then
   user=nobody
   id -u postgres >/dev/null 2>&1 && user=postgres
@@ -60,13 +61,24 @@ cp "$CLOCK" "$PGBASE/parent.so" # another file: an instance of its own
 PRICING=$PGBASE/$(basename "$PRICING") CLOCK=$PGBASE/$(basename "$CLOCK")
 MANNERS=$PGBASE/$(basename "$MANNERS")
 EXTENSION=$PGBASE/extension.so
-export PGBIN PGBASE PGDROP PRICING CLOCK EXTENSION LC_ALL=C
+export PGBIN PGDROP PRICING CLOCK EXTENSION LC_ALL=C
 unset PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGOPTIONS PGSERVICE PGDATA
 extension extension
 extension bad_wait -DBAD_WAIT
 # shellcheck disable=SC2086
-(cd "$PGBASE" && $PGDROP "$PGBIN/initdb" -D "$PGBASE/data" -U guest -A trust \
-  -E UTF8 --no-locale -N >"$out/initdb.log" 2>&1) || {
+if ! $PGDROP test -r "$EXTENSION"; then
+  echo "postgres: the server's user cannot read $PGBASE; set TMPDIR to a" \
+    "folder that everybody can enter" >&2
+  exit 1
+fi
+# In a session of its own: a signal for our group would end its children in
+# the middle, and shared memory would be left.
+# shellcheck disable=SC2086
+(cd "$PGBASE" && setsid $PGDROP "$PGBIN/initdb" -D "$PGBASE/data" -U guest \
+  -A trust -E UTF8 --no-locale -N >"$out/initdb.log" 2>&1) || {
   cat "$out/initdb.log"
   exit 1
 }
+# As a file, also for a server that a test starts by itself; the default leaves
+# a file in /dev/shm when it is killed.
+echo 'dynamic_shared_memory_type = mmap' >>"$PGBASE/data/postgresql.conf"

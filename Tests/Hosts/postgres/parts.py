@@ -238,7 +238,7 @@ def symbols():
                     "-c", f"guest.pricing={os.environ['PRICING']}",
                     "-c", f"guest.clock={os.environ['CLOCK']}", "postgres"],
             input=";\n\n".join(statements) + ";\n\n", capture_output=True, text=True,
-            timeout=60, cwd=BASE)
+            timeout=60, cwd=BASE, start_new_session=True)
         looks = [line.split('"')[1].split(" ", 1) for line in done.stdout.splitlines()
                  if '= "before ' in line or '= "after ' in line]
         check([one[0] for one in looks] == ["before", "after"] and 'sum = "50"' in done.stdout

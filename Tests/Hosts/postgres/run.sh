@@ -12,15 +12,16 @@ export PYTHONDONTWRITEBYTECODE=1
 
 parts='answers loop deadlines untouched quiet descriptors threads symbols fork exit killed unload'
 # shellcheck disable=SC2086
-timeout -k 10 180 python3 drive.py $parts >"$work/results"
+"${limited[@]}" 300 python3 drive.py $parts >"$work/results"
 collect "$work/results"
 
 # --- What must be rejected ----------------------------------------------------
 
-export LIMIT=60 PATIENCE=8 # what hangs is to be found hanging soon
+# PATIENCE: what hangs is to be found hanging soon; nothing else is hurried.
+export LIMIT=100
 rejects answers BAD_MIXED PRICING '' python3 drive.py answers
 rejects answers BAD_ERROR_OK PRICING '' python3 drive.py answers
-rejects deadlines BAD_DEADLINE CLOCK 'no answer within' python3 drive.py deadlines
+PATIENCE=8 rejects deadlines BAD_DEADLINE CLOCK 'no answer within' python3 drive.py deadlines
 rejects untouched BAD_UMASK CLOCK 'umask' python3 drive.py untouched
 rejects untouched BAD_HANDLER PRICING 'signal 17' python3 drive.py untouched
 rejects quiet BAD_PRINT_ERROR CLOCK 'bad guest' python3 drive.py quiet
@@ -29,11 +30,11 @@ rejects threads BAD_THREAD_OPEN CLOCK 'blocks the wrong' python3 drive.py thread
 rejects threads BAD_BUSY CLOCK 'ran while idle' python3 drive.py threads
 rejects symbols BAD_EXPORT CLOCK 'that the process sees' python3 drive.py symbols
 rejects fork BAD_FORK_CRASH CLOCK 'did not end' python3 drive.py fork
-rejects exit BAD_EXIT_JOIN CLOCK 'the backend has gone' python3 drive.py exit
-rejects killed BAD_HANDLER_TERM CLOCK 'no answer within' python3 drive.py killed
+PATIENCE=8 rejects exit BAD_EXIT_JOIN CLOCK 'the backend has gone' python3 drive.py exit
+PATIENCE=8 rejects killed BAD_HANDLER_TERM CLOCK 'no answer within' python3 drive.py killed
 rejects unload BAD_RECONFIGURE PRICING 'configure 2' python3 drive.py unload
 # An extension that blocks in the engine without a look at its interrupts.
-output=$(EXTENSION=$PGBASE/bad_wait.so timeout -k 5 60 python3 drive.py loop)
+output=$(PATIENCE=8 EXTENSION=$PGBASE/bad_wait.so "${limited[@]}" 100 python3 drive.py loop)
 case $? in
   1) rejected=$((rejected + 1)) ;;
   *) result loop FAILED "bad_wait: $output" ;;

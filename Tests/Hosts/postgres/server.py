@@ -85,7 +85,7 @@ class Server:
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                cwd=BASE, env={**os.environ, **self.environment},
+                cwd=BASE, env={**os.environ, **self.environment}, start_new_session=True,
             )
         self.pid = self.process.pid
         until("the server is there", lambda: self.process.poll() is not None or self.ready(), LIMIT)

@@ -29,7 +29,7 @@ rejects() {
     result "$promise" FAILED "cannot build the bad guest $switch"
     return
   }
-  output=$(env "$plugin=$guest" timeout -k 5 "${LIMIT:-60}" "$@" 2>&1)
+  output=$(env "$plugin=$guest" "${limited[@]}" "${LIMIT:-60}" "$@" 2>&1)
   code=$?
   if [ $code -eq 0 ]; then
     result "$promise" FAILED "$switch is not noticed: $* $output"
@@ -49,7 +49,7 @@ accepts() {
     result "$promise" FAILED "cannot build the guest $switch"
     return
   }
-  output=$(env "$plugin=$guest" timeout -k 5 "${LIMIT:-60}" "$@" 2>&1)
+  output=$(env "$plugin=$guest" "${limited[@]}" "${LIMIT:-60}" "$@" 2>&1)
   code=$?
   [ $code -eq 0 ] || result "$promise" FAILED "$switch: exit status $code: $* $output"
 }

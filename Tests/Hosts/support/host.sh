@@ -29,6 +29,13 @@ export PRICING CLOCK MANNERS HOME=$work/home
 unset XDG_CACHE_HOME
 failed=0
 
+# A timeout leads a process group, which does not hear of a signal that ends
+# this script: it is told by the end of its parent.
+limited=(timeout -k 5)
+if command -v setpriv >/dev/null; then
+  limited=(setpriv --pdeathsig TERM timeout -k 5)
+fi
+
 result() {
   local promise=$1 verdict=$2 text
   shift 2
@@ -43,7 +50,7 @@ result() {
 shows() {
   local promise=$1 output code
   shift
-  output=$(timeout -k 5 "${LIMIT:-60}" "$@" 2>&1)
+  output=$("${limited[@]}" "${LIMIT:-60}" "$@" 2>&1)
   code=$?
   if [ $code -eq 0 ]; then
     result "$promise" ok "$(printf '%s' "$output" | tail -n 1)"

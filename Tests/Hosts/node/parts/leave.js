@@ -16,7 +16,7 @@ module.exports = async way => {
   }
   // Node joins its workers and the threads of its pool before it ends, so
   // these calls are short; what they call the plugin with is in flight then.
-  const busy = workers(way === 'workers' ? 8 : 2, { job: 'flood', plugins })
+  const busy = workers(way === 'workers' ? 4 : 2, { job: 'flood', plugins })
   await Promise.all(busy.map(said))
   for (let i = 0; i < 8; i++) guest.callAsync(clock, 'wait_both', wait(30))
   switch (way) {

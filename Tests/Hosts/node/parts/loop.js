@@ -2,12 +2,13 @@
 const crypto = require('crypto')
 const fs = require('fs')
 const net = require('net')
-const { assert, guest, load, callNow, workers, said, wait } = require('../common.js')
+const { assert, guest, load, callNow, workers, said, wait, patience, giveUp } = require('../common.js')
 
 // An echo over loopback, timers, files and hashes go on while 16 workers and
 // 8 of the pool's threads are blocked in tools.
 module.exports = async () => {
   const plugins = load()
+  const begin = process.hrtime.bigint()
   const blocked = workers(16, { job: 'block', plugins, ms: 1500 })
   await Promise.all(blocked.map(said))
   let over = false
@@ -26,7 +27,10 @@ module.exports = async () => {
     // A tool called on the loop's own thread, inside its callback.
     if (ticks % 20 === 0) callNow(plugins, 5 * inside++ + 4)
   }, 1)
+  const waited = () => Number((process.hrtime.bigint() - begin) / 1000000n)
   while (!over) {
+    // 24 waits of 1.5 s one after the other take 36 s.
+    if (waited() > patience * 1000) giveUp(`the waits come in a row: ${waited()} ms, and no end`)
     const text = `echo ${echoes}`
     client.write(text)
     const [back] = await new Promise(resolve => client.once('data', (...all) => resolve(all)))
