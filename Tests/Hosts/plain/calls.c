@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "../support/checks.h"
 #include "host.h"
 
 /* --- answers ---------------------------------------------------------------
@@ -133,47 +134,12 @@ static void expire_or_call(void *arg, unsigned thread) {
   }
 }
 
-/* A price that must time out, since another process has locked the file. */
-static void time_out(void *arg, unsigned thread) {
-  int32_t code;
-  char *text =
-      caller_call(arg, "get_product_price", "{\"product_id\":1}", &code);
-  (void)thread;
-  if (code != 1 || strstr(text, "Timed out after 2 s") == NULL)
-    caller_wrong("a locked database: %" PRId32 " %s", code, text);
-  free(text);
-}
-
-/* An own instance, by a copy of the plugin ($PRICING_COPY), since the other one
- * is configured already. */
-static void database_deadline(void) {
-  const char *home = getenv("HOME"), *copy = getenv("PRICING_COPY");
-  char path[4096], config[5000];
-  struct caller pricing;
-  int64_t begin;
-  int lock;
-  snprintf(path, sizeof path, "%s/deadline.db", home);
-  unlink(path);
-  snprintf(config, sizeof config,
-           "{\"database_url\":\"sqlite:%s\",\"timeout_seconds\":2}", path);
-  pricing = caller_load(copy, config);
-  caller_price(&pricing, 0);
-  lock = caller_lock(path);
-  begin = caller_now_ms();
-  crowd(CROWD, time_out, &pricing);
-  if (caller_now_ms() - begin > 15000)
-    caller_wrong("a deadline of 2 s took %" PRId64 " ms",
-                 caller_now_ms() - begin);
-  caller_unlock(lock);
-  caller_price(&pricing, 0);
-}
-
 void show_deadlines(void) {
   struct callers both = callers_load();
   ending = CROWD / 2;
   crowd(CROWD, expire_or_call, &both);
   if (others < CROWD / 2) caller_wrong("only %u calls went on", others);
-  database_deadline();
+  check_database_deadline(getenv("PRICING_COPY"));
   printf(
       "%u waits of 3 s ended at 20 to 27 ms while %u rounds of other calls "
       "were answered; %u calls of a locked database at 2 s\n",

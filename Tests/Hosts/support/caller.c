@@ -99,8 +99,7 @@ char *caller_call(const struct caller *plugin, const char *tool,
   return copy;
 }
 
-/* Calls and compares with the whole answer. */
-static void expect(const struct caller *plugin, const char *tool,
+void caller_expect(const struct caller *plugin, const char *tool,
                    const char *args, int32_t code, const char *answer) {
   int32_t found;
   char *text = caller_call(plugin, tool, args, &found);
@@ -155,13 +154,13 @@ void caller_expected(unsigned i, const char **args, const char **answer,
 
 void caller_price(const struct caller *pricing, unsigned i) {
   i %= CALLER_KINDS;
-  expect(pricing, "get_product_price", kinds[i].args, kinds[i].code,
-         kinds[i].answer);
+  caller_expect(pricing, "get_product_price", kinds[i].args, kinds[i].code,
+                kinds[i].answer);
 }
 
 void caller_search(const struct caller *pricing, unsigned i) {
   i %= CALLER_KINDS;
-  expect(pricing, "search_products", kinds[i].query, 0, kinds[i].found);
+  caller_expect(pricing, "search_products", kinds[i].query, 0, kinds[i].found);
 }
 
 void caller_wait(const struct caller *clock, unsigned first, unsigned second) {
@@ -190,8 +189,8 @@ void caller_expire(const struct caller *clock, unsigned timeout_ms) {
   int64_t begin = caller_now_ms(), took;
   snprintf(args, sizeof args,
            "{\"first_ms\":1,\"second_ms\":3000,\"timeout_ms\":%u}", timeout_ms);
-  expect(clock, "wait_both", args, 1,
-         "{\"error\":\"no answer: deadline expired\"}");
+  caller_expect(clock, "wait_both", args, 1,
+                "{\"error\":\"no answer: deadline expired\"}");
   took = caller_now_ms() - begin;
   if (took < (int64_t)timeout_ms - 1 || took > 2500 + (int64_t)timeout_ms)
     caller_wrong("a deadline of %u ms came after %" PRId64 " ms", timeout_ms,
@@ -199,14 +198,15 @@ void caller_expire(const struct caller *clock, unsigned timeout_ms) {
 }
 
 void caller_errors(const struct callers *both) {
-  expect(&both->pricing, "nonsense", "{}", 1,
-         "{\"error\":\"Unknown tool: nonsense\"}");
-  expect(&both->pricing, "get_product_price", "{\"product_id\":\"1\"}", 1,
-         "{\"error\":\"product_id must be an integer\"}");
-  expect(&both->clock, "wait_both", "{\"first_ms\":1}", 1,
-         "{\"error\":\"first_ms and second_ms must be 0 to 60000\"}");
-  expect(&both->clock, "wait_both", "{\"first_ms\":1,\"second_ms\":60001}", 1,
-         "{\"error\":\"first_ms and second_ms must be 0 to 60000\"}");
+  caller_expect(&both->pricing, "nonsense", "{}", 1,
+                "{\"error\":\"Unknown tool: nonsense\"}");
+  caller_expect(&both->pricing, "get_product_price", "{\"product_id\":\"1\"}",
+                1, "{\"error\":\"product_id must be an integer\"}");
+  caller_expect(&both->clock, "wait_both", "{\"first_ms\":1}", 1,
+                "{\"error\":\"first_ms and second_ms must be 0 to 60000\"}");
+  caller_expect(&both->clock, "wait_both",
+                "{\"first_ms\":1,\"second_ms\":60001}", 1,
+                "{\"error\":\"first_ms and second_ms must be 0 to 60000\"}");
 }
 
 void callers_mixed(const struct callers *both, unsigned i) {

@@ -41,6 +41,10 @@ struct callers callers_load(void);
 char *caller_call(const struct caller *plugin, const char *tool,
                   const char *args, int32_t *code);
 
+/* Calls and compares with the whole answer. */
+void caller_expect(const struct caller *plugin, const char *tool,
+                   const char *args, int32_t code, const char *answer);
+
 /* What get_product_price must answer to arguments number i, of CALLER_KINDS
  * kinds: products, and what there is none of. */
 #define CALLER_KINDS 12u
