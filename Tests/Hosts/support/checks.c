@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "crowd.h"
-#include "decoys.h"
 #include "manners.h"
 
 /* Counts as wrong when the two texts differ; frees both. */
@@ -143,9 +142,12 @@ unsigned check_hidden(const struct caller *plugin) {
   return (unsigned)i;
 }
 
+/* Of decoys.h; a program with an engine of its own cannot have them. */
+__attribute__((weak)) const char *decoy_called(void);
+
 void check_visible(int flags) {
   int declared = manners_global(MCP_PLUGIN_SYMBOL) != 0;
-  if (decoy_called() != NULL)
+  if (decoy_called != NULL && decoy_called() != NULL)
     caller_wrong("a plugin used the host's %s", decoy_called());
   if (declared != (flags == RTLD_GLOBAL))
     caller_wrong(MCP_PLUGIN_SYMBOL " is%s visible to all",
@@ -162,6 +164,36 @@ void check_configure(const struct caller *plugin, const char *config,
   if (code != wanted)
     caller_wrong("%s: configure %s answers %" PRId32 ", not %" PRId32,
                  plugin->path, config, code, wanted);
+}
+
+static void must_say_so(const struct caller *plugin, const char *what,
+                        int32_t code, const char *text) {
+  if (code != 1 || strstr(text, "belongs to the parent process") == NULL)
+    caller_wrong("%s in a child, %s: %" PRId32 " %s", plugin->path, what, code,
+                 text);
+}
+
+void check_told(const struct caller *plugin, const char *tool,
+                const char *args) {
+  int32_t code;
+  char *text = caller_call(plugin, tool, args, &code);
+  must_say_so(plugin, tool, code, text);
+  free(text);
+}
+
+void check_stays_told(const struct caller *pricing, const char *config) {
+  uint8_t *why = NULL;
+  size_t size = 0;
+  char text[512];
+  int32_t code;
+  check_told(pricing, "get_product_price", "{}");
+  check_told(pricing, "nonsense", "{\"product_id\":");
+  check_configure(pricing, config, 1);
+  code = pricing->abi->init(&why, &size);
+  snprintf(text, sizeof text, "%.*s", (int)size,
+           why != NULL ? (char *)why : "");
+  if (why != NULL) pricing->abi->free_string(why, size);
+  must_say_so(pricing, "init", code, text);
 }
 
 pid_t await_child(pid_t child, unsigned seconds, int *status) {

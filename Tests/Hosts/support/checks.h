@@ -35,6 +35,15 @@ void check_visible(int flags);
 void check_configure(const struct caller *plugin, const char *config,
                      int32_t wanted);
 
+/* In a fork child: a tool says that the plugin belongs to the parent. */
+void check_told(const struct caller *plugin, const char *tool,
+                const char *args);
+
+/* In a fork child, for the Swift plugin: it says so before it looks at a tool's
+ * name or its arguments, and also at init; configure fails. The Swift runtime
+ * has locks that a thread of the parent's may have held at the fork. */
+void check_stays_told(const struct caller *pricing, const char *config);
+
 /* As waitpid; a child that does not end in so many seconds is killed, and so
  * has not ended well. */
 pid_t await_child(pid_t child, unsigned seconds, int *status);
