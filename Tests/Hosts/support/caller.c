@@ -163,14 +163,19 @@ void caller_search(const struct caller *pricing, unsigned i) {
   caller_expect(pricing, "search_products", kinds[i].query, 0, kinds[i].found);
 }
 
-void caller_wait(const struct caller *clock, unsigned first, unsigned second) {
-  char args[64];
+void caller_wait_within(const struct caller *clock, unsigned first,
+                        unsigned second, unsigned timeout_ms) {
+  char args[96];
   int32_t code;
   unsigned a = 0, b = 0;
   int64_t elapsed = -1, begin = caller_now_ms(), longer, took;
   char *text;
-  snprintf(args, sizeof args, "{\"first_ms\":%u,\"second_ms\":%u}", first,
+  snprintf(args, sizeof args, "{\"first_ms\":%u,\"second_ms\":%u", first,
            second);
+  if (timeout_ms > 0)
+    snprintf(args + strlen(args), sizeof args - strlen(args),
+             ",\"timeout_ms\":%u", timeout_ms);
+  strcat(args, "}");
   text = caller_call(clock, "wait_both", args, &code);
   took = caller_now_ms() - begin;
   longer = first > second ? first : second;
@@ -182,6 +187,10 @@ void caller_wait(const struct caller *clock, unsigned first, unsigned second) {
     caller_wrong("wait_both %s: %" PRId32 " %s after %" PRId64 " ms", args,
                  code, text, took);
   free(text);
+}
+
+void caller_wait(const struct caller *clock, unsigned first, unsigned second) {
+  caller_wait_within(clock, first, second, 0);
 }
 
 void caller_expire(const struct caller *clock, unsigned timeout_ms) {

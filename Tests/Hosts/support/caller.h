@@ -57,6 +57,8 @@ void caller_expected(unsigned i, const char **args, const char **answer,
 void caller_price(const struct caller *pricing, unsigned i);
 void caller_search(const struct caller *pricing, unsigned i);
 void caller_wait(const struct caller *clock, unsigned first, unsigned second);
+void caller_wait_within(const struct caller *clock, unsigned first,
+                        unsigned second, unsigned timeout_ms);
 void caller_expire(const struct caller *clock, unsigned timeout_ms);
 void caller_errors(const struct callers *both);
 
