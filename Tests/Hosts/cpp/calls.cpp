@@ -148,6 +148,7 @@ void show_loop() {
   event_loop loop, peer;
   ticker ticker{both, loop, peer};
   std::atomic<unsigned> answered{0};
+  gathering all(crowd_size, ticker.ticks);
   std::vector<std::future<void>> waiting;
   std::thread peer_thread([&] { peer.run(); });
   std::thread loop_thread([&] { loop.run(); });
@@ -155,11 +156,12 @@ void show_loop() {
   // The first answer judges the loop: were it held up, it would be for long.
   for (unsigned i = 0; i < crowd_size; i++)
     waiting.push_back(std::async(std::launch::async, [&, i] {
+      all.arrive();
       caller_wait(&both.clock, wait_ms, wait_ms - i);
-      if (answered++ > 0 || ticker.ticks >= least_ticks) return;
+      if (answered++ > 0 || all.ticks() >= least_ticks) return;
       std::fprintf(stderr,
                    "the host's loop ticked %u times while tools waited %u ms\n",
-                   ticker.ticks.load(), wait_ms);
+                   all.ticks(), wait_ms);
       _exit(1);
     }));
   for (auto &one : waiting) one.get();

@@ -121,14 +121,17 @@ void show_engine_loop() {
   outboard::engine engine(opts);
   ticker ticker{engine, both};
   std::atomic<unsigned> answered{0};
+  gathering all(crowd_size, ticker.ticks);
   engine.post([&] { ticker.tick(); });
   threads(crowd_size, [&](unsigned thread) {
-    engine.offload(
-        [&] { caller_wait(&both.clock, wait_ms, wait_ms - thread); });
-    if (answered++ > 0 || ticker.ticks >= least_ticks) return;
+    engine.offload([&] {
+      all.arrive();
+      caller_wait(&both.clock, wait_ms, wait_ms - thread);
+    });
+    if (answered++ > 0 || all.ticks() >= least_ticks) return;
     std::fprintf(stderr,
                  "the host's loop ticked %u times while tools waited %u ms\n",
-                 ticker.ticks.load(), wait_ms);
+                 all.ticks(), wait_ms);
     _exit(1);
   }).join();
   ticker.over = true;

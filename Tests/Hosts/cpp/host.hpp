@@ -4,6 +4,8 @@
 #ifndef CPP_HOST_HPP
 #define CPP_HOST_HPP
 
+#include <pthread.h>
+
 #include <atomic>
 #include <functional>
 #include <stdexcept>
@@ -54,6 +56,27 @@ class storm {
   std::atomic<bool> over_{false};
   std::atomic<unsigned long> thrown_{0};
   threads threads_;
+};
+
+// Threads that begin at once, and the ticks of a loop from then on: those while
+// the threads come, on a slow machine many, do not count.
+class gathering {
+ public:
+  gathering(unsigned count, const std::atomic<unsigned> &ticks)
+      : ticks_(ticks) {
+    pthread_barrier_init(&gate_, nullptr, count);
+  }
+  ~gathering() { pthread_barrier_destroy(&gate_); }
+  void arrive() {
+    if (pthread_barrier_wait(&gate_) == PTHREAD_BARRIER_SERIAL_THREAD)
+      before_ = ticks_.load();
+  }
+  unsigned ticks() const { return ticks_ - before_; }
+
+ private:
+  pthread_barrier_t gate_;
+  const std::atomic<unsigned> &ticks_;
+  std::atomic<unsigned> before_{0};
 };
 
 // Call number i of a thread, in one of four ways: plainly, in a destructor
