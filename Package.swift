@@ -42,8 +42,8 @@ let package = Package(
       name: "CPluginABI", path: "CSources/CPluginABI", exclude: ["link"], sources: ["src"],
       publicHeadersPath: "include"),
     .target(
-      name: "CPricingPlugin", dependencies: ["CPluginABI"], path: "CSources/CPricingPlugin",
-      publicHeadersPath: "include"),
+      name: "CPricingPlugin", dependencies: ["COutboard", "CPluginABI"],
+      path: "CSources/CPricingPlugin", publicHeadersPath: "include"),
     .target(
       name: "PricingPlugin",
       dependencies: ["Outboard", "CPricingPlugin", "CPluginABI", "CSQLite"],

@@ -4,21 +4,9 @@
 #define PLAIN_HOST_H
 
 #include "../support/caller.h"
+#include "../support/crowd.h"
 
 #define CROWD 16u
-
-/* Runs body(arg, thread) on so many threads and waits for all of them. */
-typedef void (*crowd_body)(void *arg, unsigned thread);
-void crowd(unsigned threads, crowd_body body, void *arg);
-
-/* The same without waiting until crowd_end. */
-struct crowd;
-struct crowd *crowd_begin(unsigned threads, crowd_body body, void *arg);
-void crowd_end(struct crowd *crowd);
-
-/* Returns when clock's engine holds so many calls more than `before`. */
-void await_submitted(const struct caller *clock, int64_t before,
-                     unsigned waits);
 
 /* The modes. calls.c */
 void show_answers(void);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../support/checks.h"
 #include "host.h"
 
 static int stopping;           /* __atomic */
@@ -32,21 +33,12 @@ static void call_until_stopped(void *arg, unsigned thread) {
 
 /* Both plugins say that they were forked; clock's init starts afresh. */
 static void in_child(const struct callers *both, unsigned number) {
-  int32_t code;
-  char *text;
   uint8_t *why = NULL;
   size_t size = 0;
   if (number % 3 == 0) exit(CHILD_STATUS); /* one that calls nothing */
-  text = caller_call(&both->pricing, "get_product_price", "{\"product_id\":1}",
-                     &code);
-  if (code != 1 || strstr(text, "belongs to the parent process") == NULL)
-    caller_wrong("pricing in a child: %" PRId32 " %s", code, text);
-  free(text);
-  text = caller_call(&both->clock, "wait_both",
-                     "{\"first_ms\":1,\"second_ms\":1}", &code);
-  if (code != 1 || strstr(text, "belongs to the parent process") == NULL)
-    caller_wrong("clock in a child: %" PRId32 " %s", code, text);
-  free(text);
+  check_told(&both->pricing, "get_product_price", "{\"product_id\":1}");
+  check_stays_told(&both->pricing, PRICING_CONFIG);
+  check_told(&both->clock, "wait_both", "{\"first_ms\":1,\"second_ms\":1}");
   if (number % 3 == 1) {
     if (both->clock.abi->init(&why, &size) != 0)
       caller_wrong("clock's init in a child: %.*s", (int)size, (char *)why);
@@ -54,20 +46,6 @@ static void in_child(const struct callers *both, unsigned number) {
     caller_expire(&both->clock, 2);
   }
   exit(caller_mistakes() == 0 ? CHILD_STATUS : 1);
-}
-
-/* A child that does not end in time is killed, and so has not ended well. */
-static pid_t await_child(pid_t child, int *status) {
-  int64_t begin = caller_now_ms();
-  pid_t ended;
-  while ((ended = waitpid(child, status, WNOHANG)) == 0) {
-    if (caller_now_ms() - begin > patience * INT64_C(1000)) {
-      kill(child, SIGKILL);
-      return waitpid(child, status, 0);
-    }
-    usleep(200);
-  }
-  return ended;
 }
 
 void show_fork(void) {
@@ -79,7 +57,7 @@ void show_fork(void) {
     int status = 0;
     pid_t child = fork();
     if (child == 0) in_child(&both, i);
-    if (child < 0 || await_child(child, &status) != child)
+    if (child < 0 || await_child(child, patience, &status) != child)
       caller_wrong("fork %u: %s", i, strerror(errno));
     else if (!WIFEXITED(status) || WEXITSTATUS(status) != CHILD_STATUS)
       caller_wrong(
@@ -180,15 +158,6 @@ static void open_call_close(void *arg, unsigned thread) {
   }
 }
 
-static void reconfigure(const struct caller *plugin, const char *config,
-                        int32_t wanted) {
-  int32_t code =
-      plugin->abi->configure((const uint8_t *)config, strlen(config));
-  if (code != wanted)
-    caller_wrong("%s: configure %s answers %" PRId32 ", not %" PRId32,
-                 plugin->path, config, code, wanted);
-}
-
 void show_unload(void) {
   struct callers both = callers_load(), again;
   int64_t before = caller_submitted(&both.clock), after;
@@ -207,12 +176,12 @@ void show_unload(void) {
     caller_wrong("loaded again it is another instance: %" PRId64
                  " calls, not %" PRId64,
                  after, before + 1);
-  reconfigure(&again.pricing, PRICING_CONFIG, 0);
-  reconfigure(&again.pricing, "{\"max_connections\":3}", 2);
-  reconfigure(&again.pricing, "{\"max_connections\":", 1);
-  reconfigure(&again.clock, CLOCK_CONFIG, 0);
-  reconfigure(&again.clock, "{\"timeout_ms\":7}", 2);
-  reconfigure(&again.clock, "{\"timeout_ms\":0}", 1);
+  check_configure(&again.pricing, PRICING_CONFIG, 0);
+  check_configure(&again.pricing, "{\"max_connections\":3}", 2);
+  check_configure(&again.pricing, "{\"max_connections\":", 1);
+  check_configure(&again.clock, CLOCK_CONFIG, 0);
+  check_configure(&again.clock, "{\"timeout_ms\":7}", 2);
+  check_configure(&again.clock, "{\"timeout_ms\":0}", 1);
   crowd(CROWD, open_call_close, NULL);
   callers_mixed(&again, 0);
   printf(

@@ -12,8 +12,7 @@ plain=$out/plain
 # -rdynamic: the decoys must be there for a plugin to be caught by them.
 gcc -std=gnu11 -O2 -Wall -Wextra -Wpedantic -rdynamic \
   -I"$root/CSources/CPluginABI/include" -o "$plain" "$here"/*.c \
-  "$root/Tests/Hosts/support/caller.c" "$root/Tests/Hosts/support/decoys.c" \
-  "$root/Tests/Hosts/support/manners.c" \
+  "$root"/Tests/Hosts/support/{caller,checks,crowd,decoys,manners}.c \
   -lpthread -ldl -lm || exit 1
 export PRICING_COPY=$work/pricing-copy.so
 cp "$PRICING" "$PRICING_COPY"

@@ -5,6 +5,8 @@
  *
  *   answers      BAD_MIXED            every 97th answer is another call's
  *                BAD_ERROR_OK         a tool's error comes with code 0
+ *                BAD_UNCAUGHT         counts an uncaught exception more with
+ *                                     each call, in the C++ runtime
  *                GUEST_STRICT         no fault: judges the host. A wrong pair
  *                                     for free_string aborts; buffers not given
  *                                     back end the process with status 67
@@ -17,6 +19,7 @@
  *                BAD_MASK             blocks SIGUSR1 on the calling thread
  *                BAD_ENVIRONMENT, BAD_DIRECTORY, BAD_UMASK, BAD_LOCALE,
  *                BAD_LIMIT, BAD_TIMER, BAD_ROUNDING, BAD_NAME (of the thread)
+ *                BAD_TERMINATE        sets the C++ runtime's terminate handler
  *   quiet        BAD_PRINT            a line on stdout per call
  *                BAD_PRINT_ERROR      a line on stderr at init
  *   descriptors  BAD_DESCRIPTOR_LEAK  a descriptor more with each call
@@ -34,6 +37,7 @@
  *                BAD_EXIT_STATUS      atexit makes the exit status 66
  *                BAD_EXIT_PRINT       atexit prints
  *                BAD_EXIT_TOUCH       a destructor reads the last arguments
+ *                BAD_KEEP             a thread goes on reading them
  *   killed       BAD_HANDLER_TERM     takes SIGTERM and SIGINT
  *                BAD_HANDLER_FAULT    takes SIGSEGV, status 66
  *                (BAD_THREAD_OPEN      a signal may run on its thread)
@@ -45,18 +49,12 @@
 #endif
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <fenv.h>
-#include <locale.h>
 #include <mcp_plugin.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -76,6 +74,8 @@ MAYBE void say(int fd, const char *text) {
   if (write(fd, text, strlen(text)) < 0) abort();
 }
 
+#include "bad_guest_process.h"
+
 static void load(void) {
   void *image = dlopen(GUEST_REAL, RTLD_NOW | RTLD_LOCAL);
   real = image == NULL ? NULL : dlsym(image, MCP_PLUGIN_SYMBOL);
@@ -87,58 +87,6 @@ static void load(void) {
 static const mcp_plugin *plugin(void) {
   pthread_once(&once, load);
   return real;
-}
-
-/* --- What it does to the process ------------------------------------------ */
-
-MAYBE void nothing(int number) {
-  (void)number;
-}
-
-MAYBE void leave(int number) {
-  (void)number;
-  _exit(66);
-}
-
-static void touch_signals(void) {
-#if defined(BAD_HANDLER)
-  signal(SIGCHLD, nothing);
-#elif defined(BAD_PIPE)
-  signal(SIGPIPE, SIG_IGN);
-#elif defined(BAD_HANDLER_TERM)
-  signal(SIGTERM, nothing);
-  signal(SIGINT, nothing);
-#elif defined(BAD_HANDLER_FAULT)
-  signal(SIGSEGV, leave);
-#endif
-}
-
-static void touch_process(void) {
-#if defined(BAD_ENVIRONMENT)
-  setenv("BAD_GUEST", "was here", 1);
-#elif defined(BAD_DIRECTORY)
-  if (chdir("/proc") != 0) abort();
-#elif defined(BAD_UMASK)
-  umask(0007);
-#elif defined(BAD_LOCALE)
-  if (setlocale(LC_NUMERIC, "C.UTF-8") == NULL) abort();
-#elif defined(BAD_LIMIT)
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) abort();
-  limit.rlim_cur--;
-  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) abort();
-#elif defined(BAD_TIMER)
-  struct itimerval timer = {{3600, 0}, {3600, 0}};
-  if (setitimer(ITIMER_REAL, &timer, NULL) != 0) abort();
-#elif defined(BAD_ROUNDING)
-  fesetround(FE_UPWARD);
-#elif defined(BAD_NAME)
-  prctl(PR_SET_NAME, "bad-guest");
-#elif defined(BAD_DESCRIPTOR_OPEN)
-  if (open("/dev/null", O_RDONLY) < 0) abort();
-#elif defined(BAD_PRINT_ERROR)
-  say(2, "bad guest: started\n");
-#endif
 }
 
 /* --- Threads, fork, exit -------------------------------------------------- */
@@ -189,7 +137,25 @@ MAYBE void hang(void) {
   for (;;) pause();
 }
 
+#if defined(BAD_KEEP)
+static const volatile uint8_t *kept_args; /* __atomic */
+static void *read_kept(void *arg) {
+  (void)arg;
+  for (;;) {
+    const volatile uint8_t *args =
+        __atomic_load_n(&kept_args, __ATOMIC_SEQ_CST);
+    if (args != NULL) (void)*args;
+    usleep(1000);
+  }
+  return NULL;
+}
+#endif
+
 static void start_threads(void) {
+#if defined(BAD_KEEP)
+  pthread_t reader;
+  if (pthread_create(&reader, NULL, read_kept, NULL) != 0) abort();
+#endif
 #if defined(BAD_THREAD_OPEN)
   start_thread(1, 0, NULL);
 #elif defined(BAD_THREAD_FAULTS)
@@ -251,6 +217,13 @@ static void before_call(const uint8_t *args) {
 #elif defined(BAD_SLOW)
   const struct timespec longer = {3, 0};
   nanosleep(&longer, NULL);
+#elif defined(BAD_UNCAUGHT)
+  /* __cxa_eh_globals: a pointer, then the number. */
+  void **(*globals)(void);
+  *(void **)&globals = dlsym(RTLD_DEFAULT, "__cxa_get_globals");
+  if (globals != NULL) ++*(unsigned *)(globals() + 1);
+#elif defined(BAD_KEEP)
+  __atomic_store_n(&kept_args, args, __ATOMIC_SEQ_CST);
 #elif defined(BAD_EXIT_TOUCH)
   pthread_mutex_lock(&mutex);
   last_args = args;

@@ -9,6 +9,8 @@
 #   accepts PROMISE SWITCH PLUGIN COMMAND...
 #       the same with a switch that is no fault (GUEST_STRICT, GUEST_GOOD): the
 #       command must pass, else the stand-in itself would be what is rejected.
+#   notices PROMISE TEXT COMMAND...
+#       the same with what is bad in the command: the host's own fault
 #   bad_guest SWITCH PLUGIN   builds it and prints its path
 rejected=0
 
@@ -23,20 +25,26 @@ bad_guest() {
 }
 
 rejects() {
-  local promise=$1 switch=$2 plugin=$3 text=$4 guest output code
+  local promise=$1 switch=$2 plugin=$3 text=$4 guest
   shift 4
   guest=$(bad_guest "$switch" "$plugin") || {
     result "$promise" FAILED "cannot build the bad guest $switch"
     return
   }
-  output=$(env "$plugin=$guest" "${limited[@]}" "${LIMIT:-60}" "$@" 2>&1)
+  notices "$promise" "$text" env "$plugin=$guest" "$@"
+}
+
+notices() {
+  local promise=$1 text=$2 output code
+  shift 2
+  output=$("${limited[@]}" "${LIMIT:-60}" "$@" 2>&1)
   code=$?
   if [ $code -eq 0 ]; then
-    result "$promise" FAILED "$switch is not noticed: $* $output"
+    result "$promise" FAILED "the fault is not noticed: $* $output"
   elif [ $code -eq 124 ] || [ $code -eq 137 ]; then
-    result "$promise" FAILED "$switch: exit status $code, no verdict: $* $output"
+    result "$promise" FAILED "exit status $code, no verdict: $* $output"
   elif ! grep -qF -- "$text" <<<"$output"; then
-    result "$promise" FAILED "$switch: no word of '$text': $* $output"
+    result "$promise" FAILED "no word of '$text': $* $output"
   else
     rejected=$((rejected + 1))
   fi

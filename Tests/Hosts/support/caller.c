@@ -99,8 +99,7 @@ char *caller_call(const struct caller *plugin, const char *tool,
   return copy;
 }
 
-/* Calls and compares with the whole answer. */
-static void expect(const struct caller *plugin, const char *tool,
+void caller_expect(const struct caller *plugin, const char *tool,
                    const char *args, int32_t code, const char *answer) {
   int32_t found;
   char *text = caller_call(plugin, tool, args, &found);
@@ -155,23 +154,28 @@ void caller_expected(unsigned i, const char **args, const char **answer,
 
 void caller_price(const struct caller *pricing, unsigned i) {
   i %= CALLER_KINDS;
-  expect(pricing, "get_product_price", kinds[i].args, kinds[i].code,
-         kinds[i].answer);
+  caller_expect(pricing, "get_product_price", kinds[i].args, kinds[i].code,
+                kinds[i].answer);
 }
 
 void caller_search(const struct caller *pricing, unsigned i) {
   i %= CALLER_KINDS;
-  expect(pricing, "search_products", kinds[i].query, 0, kinds[i].found);
+  caller_expect(pricing, "search_products", kinds[i].query, 0, kinds[i].found);
 }
 
-void caller_wait(const struct caller *clock, unsigned first, unsigned second) {
-  char args[64];
+void caller_wait_within(const struct caller *clock, unsigned first,
+                        unsigned second, unsigned timeout_ms) {
+  char args[96];
   int32_t code;
   unsigned a = 0, b = 0;
   int64_t elapsed = -1, begin = caller_now_ms(), longer, took;
   char *text;
-  snprintf(args, sizeof args, "{\"first_ms\":%u,\"second_ms\":%u}", first,
+  snprintf(args, sizeof args, "{\"first_ms\":%u,\"second_ms\":%u", first,
            second);
+  if (timeout_ms > 0)
+    snprintf(args + strlen(args), sizeof args - strlen(args),
+             ",\"timeout_ms\":%u", timeout_ms);
+  strcat(args, "}");
   text = caller_call(clock, "wait_both", args, &code);
   took = caller_now_ms() - begin;
   longer = first > second ? first : second;
@@ -185,13 +189,17 @@ void caller_wait(const struct caller *clock, unsigned first, unsigned second) {
   free(text);
 }
 
+void caller_wait(const struct caller *clock, unsigned first, unsigned second) {
+  caller_wait_within(clock, first, second, 0);
+}
+
 void caller_expire(const struct caller *clock, unsigned timeout_ms) {
   char args[96];
   int64_t begin = caller_now_ms(), took;
   snprintf(args, sizeof args,
            "{\"first_ms\":1,\"second_ms\":3000,\"timeout_ms\":%u}", timeout_ms);
-  expect(clock, "wait_both", args, 1,
-         "{\"error\":\"no answer: deadline expired\"}");
+  caller_expect(clock, "wait_both", args, 1,
+                "{\"error\":\"no answer: deadline expired\"}");
   took = caller_now_ms() - begin;
   if (took < (int64_t)timeout_ms - 1 || took > 2500 + (int64_t)timeout_ms)
     caller_wrong("a deadline of %u ms came after %" PRId64 " ms", timeout_ms,
@@ -199,14 +207,15 @@ void caller_expire(const struct caller *clock, unsigned timeout_ms) {
 }
 
 void caller_errors(const struct callers *both) {
-  expect(&both->pricing, "nonsense", "{}", 1,
-         "{\"error\":\"Unknown tool: nonsense\"}");
-  expect(&both->pricing, "get_product_price", "{\"product_id\":\"1\"}", 1,
-         "{\"error\":\"product_id must be an integer\"}");
-  expect(&both->clock, "wait_both", "{\"first_ms\":1}", 1,
-         "{\"error\":\"first_ms and second_ms must be 0 to 60000\"}");
-  expect(&both->clock, "wait_both", "{\"first_ms\":1,\"second_ms\":60001}", 1,
-         "{\"error\":\"first_ms and second_ms must be 0 to 60000\"}");
+  caller_expect(&both->pricing, "nonsense", "{}", 1,
+                "{\"error\":\"Unknown tool: nonsense\"}");
+  caller_expect(&both->pricing, "get_product_price", "{\"product_id\":\"1\"}",
+                1, "{\"error\":\"product_id must be an integer\"}");
+  caller_expect(&both->clock, "wait_both", "{\"first_ms\":1}", 1,
+                "{\"error\":\"first_ms and second_ms must be 0 to 60000\"}");
+  caller_expect(&both->clock, "wait_both",
+                "{\"first_ms\":1,\"second_ms\":60001}", 1,
+                "{\"error\":\"first_ms and second_ms must be 0 to 60000\"}");
 }
 
 void callers_mixed(const struct callers *both, unsigned i) {

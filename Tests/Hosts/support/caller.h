@@ -41,6 +41,10 @@ struct callers callers_load(void);
 char *caller_call(const struct caller *plugin, const char *tool,
                   const char *args, int32_t *code);
 
+/* Calls and compares with the whole answer. */
+void caller_expect(const struct caller *plugin, const char *tool,
+                   const char *args, int32_t code, const char *answer);
+
 /* What get_product_price must answer to arguments number i, of CALLER_KINDS
  * kinds: products, and what there is none of. */
 #define CALLER_KINDS 12u
@@ -53,6 +57,8 @@ void caller_expected(unsigned i, const char **args, const char **answer,
 void caller_price(const struct caller *pricing, unsigned i);
 void caller_search(const struct caller *pricing, unsigned i);
 void caller_wait(const struct caller *clock, unsigned first, unsigned second);
+void caller_wait_within(const struct caller *clock, unsigned first,
+                        unsigned second, unsigned timeout_ms);
 void caller_expire(const struct caller *clock, unsigned timeout_ms);
 void caller_errors(const struct callers *both);
 
