@@ -13,7 +13,7 @@ export OB_RESULTS=$build/hosts/results.tsv
 only=" $* "
 
 gcc -std=gnu11 -O2 -Wall -Wextra -Wpedantic -fPIC -shared \
-  -o "$build/hosts/libmanners.so" support/manners.c -ldl || exit 1
+  -o "$build/hosts/libmanners.so" support/manners.c -ldl -lm || exit 1
 
 while IFS='|' read -r host heading limit; do
   case $host in '' | '#'*) continue ;; esac

@@ -3,7 +3,7 @@ use crate::plugin::{self, mistakes, wrong, Both, CLOCK_CONFIG, PRICING_CONFIG};
 use crate::tasks::crowd;
 use std::io::Write;
 use std::os::raw::c_int;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -70,12 +70,13 @@ pub async fn forks() {
         for i in 0..200 {
             let child = unsafe { fork() };
             if child == 0 {
-                let fine = told(&both) && (i % 2 == 0 || {
-                    both.clock.init().0 == 0 && {
-                        both.wait(0, 1);
-                        mistakes() == 0
-                    }
-                });
+                let fine = told(&both)
+                    && (i % 2 == 0 || {
+                        both.clock.init().0 == 0 && {
+                            both.wait(0, 1);
+                            mistakes() == 0
+                        }
+                    });
                 std::process::exit(if fine { 40 } else { 1 });
             }
             let status = status_of(child);
@@ -85,6 +86,9 @@ pub async fn forks() {
             }
             tokio::task::yield_now().await;
         }
+        if mistakes() > 0 {
+            return;
+        }
         for i in 0..50 {
             let mut command = Command::new("true");
             let check = move || match told(&both) {
@@ -92,7 +96,7 @@ pub async fn forks() {
                 false => Err(std::io::Error::from_raw_os_error(71)),
             };
             let ended = unsafe { command.pre_exec(check) }.status();
-            if mistakes() == 0 && !matches!(&ended, Ok(status) if status.success()) {
+            if !matches!(&ended, Ok(status) if status.success()) {
                 wrong(format!("command {i}: {ended:?}"));
             }
         }
@@ -140,6 +144,12 @@ pub async fn leave() {
     std::process::exit(7);
 }
 
+/// On a thread of spawn_blocking.
+pub async fn leave_by_blocking() {
+    get_busy(Both::load(plugin::LOCAL));
+    let _ = spawn_blocking(|| std::process::exit(7)).await;
+}
+
 /// For main to return from, with the runtime left to itself.
 pub async fn leave_by_return() {
     get_busy(Both::load(plugin::LOCAL));
@@ -177,6 +187,38 @@ pub async fn signals() {
     if mistakes() == 0 {
         println!("handled");
     }
+}
+
+/// A thread runs out of its stack: the fault must come to Rust's own handler, which says so.
+pub async fn overflowing() {
+    get_busy(Both::load(plugin::LOCAL));
+    fn deeper(depth: u64) -> u64 {
+        let here = [depth; 64];
+        let again = unsafe { std::ptr::read_volatile(&here) };
+        match again[7] {
+            u64::MAX => 0,
+            depth => deeper(depth + 1) + again[9],
+        }
+    }
+    let thread = std::thread::Builder::new().name("deep".into()).spawn(|| deeper(0));
+    println!("deep: {:?}", thread.expect("a thread").join());
+}
+
+pub async fn overflow() {
+    for _ in 0..3 {
+        let host = std::env::current_exe().expect("a path");
+        let ended = Command::new(host).arg("overflowing").output().expect("a process");
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        let out = String::from_utf8_lossy(&ended.stdout).into_owned();
+        if ended.status.signal() != Some(6)
+            || out != "ready\n"
+            || !told.contains("thread 'deep' has overflowed its stack")
+        {
+            wrong(format!("a stack that overflows: {:?}, {out:?} {told:?}", ended.status));
+            return;
+        }
+    }
+    println!("3 stack overflows with 32 tasks in calls came to Rust's own handler of SIGSEGV");
 }
 
 pub async fn unload() {
@@ -230,7 +272,13 @@ pub async fn quietly() {
     let both = Both::load(plugin::LOCAL);
     crowd(32, move |task| (0..20).for_each(|i| both.mixed(task + i))).await;
     both.expire(5);
-    let status = unsafe { Command::new("true").pre_exec(move || { told(&both); Ok(()) }) }.status();
+    let status = unsafe {
+        Command::new("true").pre_exec(move || {
+            told(&both);
+            Ok(())
+        })
+    }
+    .status();
     if !matches!(status, Ok(code) if code.success()) {
         wrong(format!("a command: {status:?}"));
     }
