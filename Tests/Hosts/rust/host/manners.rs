@@ -11,6 +11,11 @@ struct Manners(*mut c_void);
 unsafe impl Send for Manners {}
 unsafe impl Sync for Manners {}
 
+extern "C" {
+    #[link_name = "signal"]
+    fn set_handler(number: c_int, handler: usize) -> usize;
+}
+
 type Text = extern "C" fn() -> *mut c_char;
 
 impl Manners {
@@ -37,7 +42,8 @@ impl Manners {
     fn global(&self, name: &str) -> c_ulong {
         let call: extern "C" fn(*const c_char) -> c_ulong =
             unsafe { std::mem::transmute(self.find("manners_global")) };
-        call(CString::new(name).expect("a name").as_ptr())
+        let name = CString::new(name).expect("a name");
+        call(name.as_ptr())
     }
 }
 
@@ -58,6 +64,10 @@ fn same(what: &str, before: &str, after: &str) {
 pub async fn untouched() {
     use tokio::signal::unix::{signal, SignalKind};
     let _own = signal(SignalKind::user_defined1()).expect("a signal stream");
+    // Rust ignores it, which would hide a plugin that does; many a host undoes that.
+    const SIGPIPE: c_int = 13;
+    const SIG_DFL: usize = 0;
+    unsafe { set_handler(SIGPIPE, SIG_DFL) };
     let manners = Manners::load();
     let before = manners.text("manners_state");
     let both = Both::load(plugin::LOCAL);
