@@ -152,7 +152,12 @@ pub async fn threads() {
             break;
         }
     }
-    println!("{} threads of the plugins, idle for a second, masks as they should be", new.len());
+    if mistakes() == 0 {
+        println!(
+            "{} threads of the plugins, idle for a second, masks as they should be",
+            new.len()
+        );
+    }
 }
 
 /// Names that the decoys do not have: nobody may see them of the plugins'.
