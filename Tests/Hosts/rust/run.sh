@@ -116,7 +116,7 @@ for signal in TERM INT; do
     "$rust" signals
 done
 shows killed "$rust" overflow
-rejects killed BAD_HANDLER_TERM CLOCK 'signal stream said nothing' \
+rejects killed BAD_HANDLER_TERM CLOCK 'signal stream said nothing' env PATIENCE=3 \
   "$ends" --signal TERM --says handled -- "$rust" signals
 # Its handler has no stack of its own to run on, where Rust's has.
 rejects killed BAD_HANDLER_FAULT CLOCK 'wait_status(11)' "$rust" overflow

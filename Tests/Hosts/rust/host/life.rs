@@ -30,11 +30,15 @@ fn told(both: &Both) -> bool {
     calls.iter().all(|(code, text)| *code == 1 && text.contains("belongs to the parent process"))
 }
 
-/// Waits for a child, for 30 s at most (PATIENCE), then kills it.
+/// How long to wait for what never has to take long: $PATIENCE seconds, or as many as given.
+fn patience(seconds: u64) -> Duration {
+    let told = std::env::var("PATIENCE").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(told.unwrap_or(seconds))
+}
+
+/// Waits for a child; one that does not end in time is killed.
 fn status_of(child: c_int) -> c_int {
-    let patience = std::env::var("PATIENCE").ok().and_then(|text| text.parse().ok());
-    let patience = Duration::from_secs(patience.unwrap_or(30));
-    let (begin, mut status) = (Instant::now(), 0);
+    let (begin, patience, mut status) = (Instant::now(), patience(30), 0);
     while unsafe { waitpid(child, &mut status, 1) } == 0 {
         if begin.elapsed() > patience {
             unsafe { kill(child, 9) };
@@ -175,7 +179,7 @@ pub async fn signals() {
     spawn(async move { GOT.store(term.recv().await.is_some(), Ordering::SeqCst) });
     spawn(async move { GOT.store(int.recv().await.is_some(), Ordering::SeqCst) });
     let begin = Instant::now();
-    while !GOT.load(Ordering::SeqCst) && begin.elapsed() < Duration::from_secs(5) {
+    while !GOT.load(Ordering::SeqCst) && begin.elapsed() < patience(15) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     if !GOT.load(Ordering::SeqCst) {
