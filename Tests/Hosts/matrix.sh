@@ -13,7 +13,7 @@ export OB_RESULTS=$build/hosts/results.tsv
 only=" $* "
 
 gcc -std=gnu11 -O2 -Wall -Wextra -Wpedantic -fPIC -shared \
-  -o "$build/hosts/libmanners.so" support/manners.c -ldl || exit 1
+  -o "$build/hosts/libmanners.so" support/manners.c -ldl -lm || exit 1
 
 # A host is a process group of its own (set -m, by which it does not inherit an
 # ignored SIGINT either). Its run.sh is told to end, once (timeout --foreground:

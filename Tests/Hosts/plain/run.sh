@@ -89,9 +89,9 @@ for way in handler signalfd; do
   done
 done
 shows killed "$ends" --runs 3 --says handled -- "$plain" fault
-rejects killed BAD_HANDLER_TERM CLOCK 'handler did not run' \
+rejects killed BAD_HANDLER_TERM CLOCK 'handler did not run' env PATIENCE=3 \
   "$ends" --signal TERM --says handled -- "$plain" handler
-rejects killed BAD_THREAD_OPEN PRICING "a thread of the plugin's took" \
+rejects killed BAD_THREAD_OPEN PRICING "a thread of the plugin's took" env PATIENCE=3 \
   "$ends" --signal TERM --says handled -- "$plain" signalfd
 rejects killed BAD_HANDLER_FAULT CLOCK 'ended with status 66' \
   "$ends" --says handled -- "$plain" fault

@@ -17,7 +17,11 @@
 
 #include "host.h"
 
-#define PATIENCE_MS 5000
+/* How long a signal may take that never has to: $PATIENCE seconds. */
+static int patience_ms(void) {
+  const char *seconds = getenv("PATIENCE");
+  return seconds == NULL ? 15000 : atoi(seconds) * 1000;
+}
 
 static pid_t ours[CROWD + 1]; /* __atomic: the host's threads */
 static unsigned known;        /* __atomic */
@@ -92,7 +96,7 @@ void show_handler(void) {
   waiting = begin(&both);
   begun = caller_now_ms();
   while (__atomic_load_n(&ran_on, __ATOMIC_SEQ_CST) == 0 &&
-         caller_now_ms() - begun < PATIENCE_MS)
+         caller_now_ms() - begun < patience_ms())
     usleep(1000);
   if (ran_on == 0)
     caller_wrong("the host's handler did not run");
@@ -117,7 +121,7 @@ void show_signalfd(void) {
   waiting = begin(&both);
   /* Read late: until then it is any thread's that has not blocked it. */
   crowd_end(waiting);
-  while (poll(&ready, 1, PATIENCE_MS) < 0 && errno == EINTR) {
+  while (poll(&ready, 1, patience_ms()) < 0 && errno == EINTR) {
   }
   if (ran_on != 0)
     caller_wrong("a thread of the plugin's took the signal");

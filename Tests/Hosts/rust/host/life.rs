@@ -3,7 +3,7 @@ use crate::plugin::{self, mistakes, wrong, Both, CLOCK_CONFIG, PRICING_CONFIG};
 use crate::tasks::crowd;
 use std::io::Write;
 use std::os::raw::c_int;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -30,11 +30,15 @@ fn told(both: &Both) -> bool {
     calls.iter().all(|(code, text)| *code == 1 && text.contains("belongs to the parent process"))
 }
 
-/// Waits for a child, for 30 s at most (PATIENCE), then kills it.
+/// How long to wait for what never has to take long: $PATIENCE seconds, or as many as given.
+fn patience(seconds: u64) -> Duration {
+    let told = std::env::var("PATIENCE").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(told.unwrap_or(seconds))
+}
+
+/// Waits for a child; one that does not end in time is killed.
 fn status_of(child: c_int) -> c_int {
-    let patience = std::env::var("PATIENCE").ok().and_then(|text| text.parse().ok());
-    let patience = Duration::from_secs(patience.unwrap_or(30));
-    let (begin, mut status) = (Instant::now(), 0);
+    let (begin, patience, mut status) = (Instant::now(), patience(30), 0);
     while unsafe { waitpid(child, &mut status, 1) } == 0 {
         if begin.elapsed() > patience {
             unsafe { kill(child, 9) };
@@ -42,6 +46,43 @@ fn status_of(child: c_int) -> c_int {
         std::thread::sleep(Duration::from_micros(200));
     }
     status
+}
+
+/// Without an await: tokio may leave a task that is ready in the queue of a worker that is in a
+/// call, and then nobody would fork.
+fn fork_all(both: Both) {
+    for i in 0..200 {
+        let child = unsafe { fork() };
+        if child == 0 {
+            let fine = told(&both)
+                && (i % 2 == 0 || {
+                    both.clock.init().0 == 0 && {
+                        both.wait(0, 1);
+                        mistakes() == 0
+                    }
+                });
+            std::process::exit(if fine { 40 } else { 1 });
+        }
+        let status = status_of(child);
+        if status != 40 << 8 {
+            wrong(format!("child {i} ended with wait status {status:#x}"));
+            break;
+        }
+    }
+    if mistakes() > 0 {
+        return;
+    }
+    for i in 0..50 {
+        let mut command = Command::new("true");
+        let check = move || match told(&both) {
+            true => Ok(()),
+            false => Err(std::io::Error::from_raw_os_error(71)),
+        };
+        let ended = unsafe { command.pre_exec(check) }.status();
+        if !matches!(&ended, Ok(status) if status.success()) {
+            wrong(format!("command {i}: {ended:?}"));
+        }
+    }
 }
 
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -66,38 +107,7 @@ pub async fn forks() {
             }
         })
         .collect();
-    let children = spawn(async move {
-        for i in 0..200 {
-            let child = unsafe { fork() };
-            if child == 0 {
-                let fine = told(&both) && (i % 2 == 0 || {
-                    both.clock.init().0 == 0 && {
-                        both.wait(0, 1);
-                        mistakes() == 0
-                    }
-                });
-                std::process::exit(if fine { 40 } else { 1 });
-            }
-            let status = status_of(child);
-            if status != 40 << 8 {
-                wrong(format!("child {i} ended with wait status {status:#x}"));
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        for i in 0..50 {
-            let mut command = Command::new("true");
-            let check = move || match told(&both) {
-                true => Ok(()),
-                false => Err(std::io::Error::from_raw_os_error(71)),
-            };
-            let ended = unsafe { command.pre_exec(check) }.status();
-            if mistakes() == 0 && !matches!(&ended, Ok(status) if status.success()) {
-                wrong(format!("command {i}: {ended:?}"));
-            }
-        }
-    });
-    children.await.expect("no panic");
+    fork_all(both);
     if mistakes() > 0 {
         std::process::exit(1);
     }
@@ -140,6 +150,12 @@ pub async fn leave() {
     std::process::exit(7);
 }
 
+/// On a thread of spawn_blocking.
+pub async fn leave_by_blocking() {
+    get_busy(Both::load(plugin::LOCAL));
+    let _ = spawn_blocking(|| std::process::exit(7)).await;
+}
+
 /// For main to return from, with the runtime left to itself.
 pub async fn leave_by_return() {
     get_busy(Both::load(plugin::LOCAL));
@@ -165,7 +181,7 @@ pub async fn signals() {
     spawn(async move { GOT.store(term.recv().await.is_some(), Ordering::SeqCst) });
     spawn(async move { GOT.store(int.recv().await.is_some(), Ordering::SeqCst) });
     let begin = Instant::now();
-    while !GOT.load(Ordering::SeqCst) && begin.elapsed() < Duration::from_secs(5) {
+    while !GOT.load(Ordering::SeqCst) && begin.elapsed() < patience(15) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     if !GOT.load(Ordering::SeqCst) {
@@ -177,6 +193,38 @@ pub async fn signals() {
     if mistakes() == 0 {
         println!("handled");
     }
+}
+
+/// A thread runs out of its stack: the fault must come to Rust's own handler, which says so.
+pub async fn overflowing() {
+    get_busy(Both::load(plugin::LOCAL));
+    fn deeper(depth: u64) -> u64 {
+        let here = [depth; 64];
+        let again = unsafe { std::ptr::read_volatile(&here) };
+        match again[7] {
+            u64::MAX => 0,
+            depth => deeper(depth + 1) + again[9],
+        }
+    }
+    let thread = std::thread::Builder::new().name("deep".into()).spawn(|| deeper(0));
+    println!("deep: {:?}", thread.expect("a thread").join());
+}
+
+pub async fn overflow() {
+    for _ in 0..3 {
+        let host = std::env::current_exe().expect("a path");
+        let ended = Command::new(host).arg("overflowing").output().expect("a process");
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        let out = String::from_utf8_lossy(&ended.stdout).into_owned();
+        if ended.status.signal() != Some(6)
+            || out != "ready\n"
+            || !told.contains("thread 'deep' has overflowed its stack")
+        {
+            wrong(format!("a stack that overflows: {:?}, {out:?} {told:?}", ended.status));
+            return;
+        }
+    }
+    println!("3 stack overflows with 32 tasks in calls came to Rust's own handler of SIGSEGV");
 }
 
 pub async fn unload() {
@@ -230,7 +278,13 @@ pub async fn quietly() {
     let both = Both::load(plugin::LOCAL);
     crowd(32, move |task| (0..20).for_each(|i| both.mixed(task + i))).await;
     both.expire(5);
-    let status = unsafe { Command::new("true").pre_exec(move || { told(&both); Ok(()) }) }.status();
+    let status = unsafe {
+        Command::new("true").pre_exec(move || {
+            told(&both);
+            Ok(())
+        })
+    }
+    .status();
     if !matches!(status, Ok(code) if code.success()) {
         wrong(format!("a command: {status:?}"));
     }

@@ -7,10 +7,13 @@ mod tasks;
 
 use std::process::ExitCode;
 
+const WORKERS: usize = 8;
+
 async fn run(mode: String) -> u8 {
     match mode.as_str() {
         "answers" => tasks::answers().await,
         "loop" => tasks::own_loop().await,
+        "stall" => tasks::stall().await,
         "deadlines" => tasks::deadlines().await,
         "untouched" => manners::untouched().await,
         "descriptors" => manners::descriptors().await,
@@ -20,11 +23,14 @@ async fn run(mode: String) -> u8 {
         "quietly" => life::quietly().await,
         "fork" => life::forks().await,
         "exit" => life::leave().await,
+        "exit-blocking" => life::leave_by_blocking().await,
         "exit-return" => {
             life::leave_by_return().await;
             return 7;
         }
         "signals" => life::signals().await,
+        "overflow" => life::overflow().await,
+        "overflowing" => life::overflowing().await,
         "unload" => life::unload().await,
         _ => {
             eprintln!("host: there is no mode {mode:?}");
@@ -41,7 +47,7 @@ fn main() -> ExitCode {
         return ExitCode::from((plugin::mistakes() > 0) as u8);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(8)
+        .worker_threads(WORKERS)
         .max_blocking_threads(64)
         .enable_all()
         .build()

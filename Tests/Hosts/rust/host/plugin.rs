@@ -10,8 +10,7 @@ use std::time::Instant;
 struct Declaration {
     api_version: *const u8,
     list_tools: extern "C" fn(*mut *mut u8, *mut usize) -> i32,
-    execute_tool:
-        extern "C" fn(*const c_char, *const u8, usize, *mut *mut u8, *mut usize) -> i32,
+    execute_tool: extern "C" fn(*const c_char, *const u8, usize, *mut *mut u8, *mut usize) -> i32,
     free_string: extern "C" fn(*mut u8, usize),
     configure: Option<extern "C" fn(*const u8, usize) -> i32>,
     init: Option<extern "C" fn(*mut *mut u8, *mut usize) -> i32>,

@@ -1,9 +1,9 @@
 //! Calls from inside the runtime: answers, the runtime going on, deadlines.
-use crate::plugin::{self, wrong, Both, Plugin};
+use crate::plugin::{self, mistakes, wrong, Both, Plugin};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -51,7 +51,7 @@ pub async fn answers() {
     );
 }
 
-/// What a plugin that uses tokio's block_on does in the same places.
+/// What a guest that uses tokio's block_on does on a worker thread.
 async fn rival() -> String {
     std::panic::set_hook(Box::new(|_| {}));
     let tasks: Vec<_> =
@@ -64,7 +64,58 @@ async fn rival() -> String {
         }
     }
     let _ = std::panic::take_hook();
+    if panics != 32 || !text.starts_with("Cannot start a runtime") {
+        wrong(format!("the guest with block_on: {panics} of 32 panicked ({text})"));
+    }
     format!("{panics} of 32 panicked ({text})")
+}
+
+/// Runs a body on every worker of the runtime at the same time: no worker is left over until all
+/// of them are done. How many bodies said yes.
+async fn on_every_worker(body: impl Fn() -> bool + Copy + Send + Sync + 'static) -> usize {
+    let meet = Arc::new(Barrier::new(crate::WORKERS));
+    let tasks: Vec<_> = (0..crate::WORKERS)
+        .map(|_| {
+            let meet = meet.clone();
+            spawn(async move {
+                meet.wait();
+                let said = body();
+                meet.wait();
+                said
+            })
+        })
+        .collect();
+    let mut count = 0;
+    for task in tasks {
+        count += task.await.expect("a task that does not panic") as usize;
+    }
+    count
+}
+
+/// Every worker of the runtime is in a tool, so that the runtime itself stands still; a guest
+/// that needs it to go on for its answer never has one.
+pub async fn stall() {
+    let both = Both::load(plugin::LOCAL);
+    let ours = on_every_worker(move || {
+        both.mixed(0);
+        both.wait(100, 50);
+        both.expire(20);
+        mistakes() == 0
+    })
+    .await;
+    if ours != crate::WORKERS {
+        wrong(format!("only {ours} of the workers were answered right"));
+    }
+    let rivals =
+        on_every_worker(|| guest::wait_on_host(Duration::from_millis(1), Duration::from_secs(2)))
+            .await;
+    if rivals != 0 {
+        wrong(format!("{rivals} calls of a guest on the host's runtime were answered"));
+    }
+    println!(
+        "{ours} of {ours} workers answered while all of them were in tools; of a guest that waits \
+         on the host's runtime, {rivals} in 2 s"
+    );
 }
 
 const WAIT_MS: u64 = 2000;
@@ -138,6 +189,11 @@ pub fn current_thread() {
             both.mixed(i);
             tokio::time::sleep(Duration::from_micros(100)).await;
         }
+        std::panic::set_hook(Box::new(|_| {}));
+        if guest::wait(Duration::from_millis(1)).is_ok() {
+            wrong("the guest with block_on did not panic".into());
+        }
+        let _ = std::panic::take_hook();
     });
     let _inside = runtime.enter();
     (0..200).for_each(|i| both.mixed(i));
@@ -163,6 +219,50 @@ fn while_locked(path: &str, body: impl FnOnce()) {
     locker.wait().expect("an end");
 }
 
+/// The host's own deadlines: tokio stops waiting, and aborts the tasks; the calls go on to their
+/// answers all the same.
+async fn give_up(both: Both) {
+    static ANSWERED: AtomicUsize = AtomicUsize::new(0);
+    let calls: Vec<_> = (0..32u64)
+        .map(|task| {
+            let call = spawn_blocking(move || {
+                both.wait(500, task);
+                ANSWERED.fetch_add(1, Ordering::SeqCst);
+            });
+            tokio::time::timeout(Duration::from_millis(10), call)
+        })
+        .collect();
+    for call in calls {
+        if call.await.is_ok() {
+            wrong("a wait of 500 ms was over after 10 ms".into());
+        }
+    }
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            spawn(async move {
+                loop {
+                    both.mixed(0);
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.abort();
+        match task.await {
+            Err(why) if why.is_cancelled() => (),
+            other => wrong(format!("an aborted task: {other:?}")),
+        }
+    }
+    let begin = Instant::now();
+    while ANSWERED.load(Ordering::SeqCst) < 32 && begin.elapsed() < Duration::from_secs(30) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    if ANSWERED.load(Ordering::SeqCst) < 32 {
+        wrong("calls that the host gave up were never answered".into());
+    }
+}
+
 pub async fn deadlines() {
     let both = Both::load(plugin::LOCAL);
     static ENDING: AtomicUsize = AtomicUsize::new(16);
@@ -182,6 +282,7 @@ pub async fn deadlines() {
         }
     })
     .await;
+    give_up(both).await;
     // An own instance, since the other one is configured already.
     let path = format!("{}/deadline.db", std::env::var("HOME").expect("HOME"));
     let _ = std::fs::remove_file(&path);
@@ -202,7 +303,7 @@ pub async fn deadlines() {
     plugin::price(&pricing, 0);
     println!(
         "160 waits of 3 s ended at 20 to 35 ms while {} rounds of other calls were answered; 16 \
-         calls of a locked database at 2 s",
+         calls of a locked database at 2 s; 32 calls that tokio gave up went on to their answer",
         OTHERS.load(Ordering::SeqCst)
     );
 }
