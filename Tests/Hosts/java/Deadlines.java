@@ -43,7 +43,7 @@ final class Deadlines {
                   guests,
                   guests.clock,
                   "wait_both",
-                  "{\"first_ms\":60000,\"second_ms\":1,\"timeout_ms\":100}",
+                  "{\"first_ms\":5000,\"second_ms\":1,\"timeout_ms\":100}",
                   "no answer: deadline expired");
           });
       Process holder =

@@ -21,7 +21,7 @@ final class Loop {
 
   private static final AtomicInteger echoes = new AtomicInteger();
 
-  /** The selector's loop; it calls a tool for each datagram that says so. */
+  /** The selector's loop; it calls a tool of either plugin for each datagram. */
   private static void serve(Selector selector, Guests guests) {
     ByteBuffer buffer = ByteBuffer.allocate(64);
     try {
@@ -34,6 +34,7 @@ final class Loop {
           if (peer == null) continue;
           buffer.flip();
           guests.price(buffer.getInt(0));
+          guests.waitBoth(1, 0);
           channel.send(buffer, peer);
         }
         selector.selectedKeys().clear();
@@ -92,7 +93,7 @@ final class Loop {
     System.out.printf(
         "%d ticks and %d datagrams of Java's loops while %d threads called; %d calls, %d of them"
             + " on a loop%n",
-        counted, echoes.get(), TASKS, guests.asked.get(), echoes.get() + 21);
+        counted, echoes.get(), TASKS, guests.asked.get(), 2 * echoes.get() + 21);
   }
 
   /** Ticks and echoes while each of TASKS threads is inside a call. */

@@ -13,7 +13,7 @@ import threading
 import time
 
 JAVA = sys.argv[2:]
-BOUND = 10 if sys.argv[1] == "exit" else 20
+BOUND = int(os.environ.get("PATIENCE", "20"))
 
 
 class Wrong(Exception):

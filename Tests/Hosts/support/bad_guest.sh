@@ -9,7 +9,12 @@
 #   accepts PROMISE SWITCH PLUGIN COMMAND...
 #       the same with a switch that is no fault (GUEST_STRICT, GUEST_GOOD): the
 #       command must pass, else the stand-in itself would be what is rejected.
+#   rejects_soon ...          as rejects, a few at a time in the background:
+#                             most of their time is waiting for what must not come
+#   all_rejected              waits for these
 #   bad_guest SWITCH PLUGIN   builds it and prints its path
+#
+# $rejected is how many were.
 rejected=0
 
 bad_guest() {
@@ -17,7 +22,8 @@ bad_guest() {
   if [ ! -f "$out" ]; then
     gcc -std=gnu11 -O1 -Wall -Wextra -fPIC -shared -fvisibility=hidden "-D$1" \
       "-DGUEST_REAL=\"${!2}\"" -I"$root/CSources/CPluginABI/include" \
-      -o "$out" "$root/Tests/Hosts/support/bad_guest.c" -ldl -lpthread -lm || return 1
+      -o "$out.$BASHPID" "$root/Tests/Hosts/support/bad_guest.c" \
+      -ldl -lpthread -lm && mv "$out.$BASHPID" "$out" || return 1
   fi
   printf '%s\n' "$out"
 }
@@ -27,7 +33,7 @@ rejects() {
   shift 4
   guest=$(bad_guest "$switch" "$plugin") || {
     result "$promise" FAILED "cannot build the bad guest $switch"
-    return
+    return 1
   }
   output=$(env "$plugin=$guest" timeout -k 5 "${LIMIT:-60}" "$@" 2>&1)
   code=$?
@@ -39,7 +45,21 @@ rejects() {
     result "$promise" FAILED "$switch: no word of '$text': $* $output"
   else
     rejected=$((rejected + 1))
+    return 0
   fi
+  return 1
+}
+
+rejects_soon() {
+  while [ "$(jobs -rp | wc -l)" -ge 4 ]; do wait -n; done
+  { rejects "$@" && echo "$2" >>"$work/rejected"; } &
+}
+
+all_rejected() {
+  wait
+  [ -f "$work/rejected" ] || return
+  rejected=$((rejected + $(wc -l <"$work/rejected")))
+  rm "$work/rejected"
 }
 
 accepts() {
