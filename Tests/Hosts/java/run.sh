@@ -89,6 +89,7 @@ rejects_soon untouched BAD_LOCALE CLOCK 'touched: ' env LC_ALL=C \
 promise=quiet
 bad_end PRINT CLOCK 'bad guest: called'
 bad_end PRINT_ERROR PRICING 'bad guest: started'
+bad_end HANDLER_FAULT CLOCK 'SIGSEGV handler modified' # says -Xcheck:jni
 promise=descriptors
 bad DESCRIPTOR_LEAK CLOCK 'descriptors grew' Polite descriptors
 bad DESCRIPTOR_OPEN PRICING 'not close-on-exec' Polite descriptors

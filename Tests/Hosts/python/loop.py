@@ -11,7 +11,7 @@ import time
 
 from guest import Guests, need
 
-TASKS, WAIT_MS = 16, 700
+TASKS, WAIT_MS = 16, 2000
 
 
 class Echo(asyncio.DatagramProtocol):
@@ -61,6 +61,8 @@ async def blocked(guests, ticks):
         for number in range(first, first + 40):
             await asyncio.to_thread(guests.search, number)
 
+    started = threading.Barrier(TASKS + 8)  # starting threads is no test of the loop
+    await asyncio.gather(*(asyncio.to_thread(started.wait) for _ in range(TASKS + 8)))
     before = ticks.count
     calls = [asyncio.create_task(asyncio.to_thread(call)) for _ in range(TASKS)]
     calls += [asyncio.create_task(brief(i * 100)) for i in range(8)]
