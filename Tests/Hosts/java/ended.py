@@ -13,6 +13,7 @@ import threading
 import time
 
 JAVA = sys.argv[2:]
+STARTED = 60  # seconds until a host's first line
 BOUND = int(os.environ.get("PATIENCE", "20"))
 
 
@@ -34,9 +35,12 @@ class Host:
             [*JAVA, *options, program, way], bufsize=0, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.hung = False
-        self.alarm = threading.Timer(BOUND, self.end)
+        self.alarm = threading.Timer(STARTED, self.end)
         self.alarm.start()
         self.first = self.process.stdout.readline()
+        self.alarm.cancel()
+        self.alarm = threading.Timer(BOUND, self.end)
+        self.alarm.start()
         self.begun = time.monotonic()
 
     def end(self):
@@ -51,7 +55,7 @@ class Host:
         """Its end, within the bound; the time it took."""
         rest, errors = self.process.communicate()
         self.alarm.cancel()
-        need(not self.hung, f"hung: {self.way}: no end in {BOUND} s")
+        need(not self.hung, f"hung: {self.way}: no end {BOUND} s after its first line, or none")
         rest = self.first + rest
         got = self.process.returncode
         need(got == status, f"{self.way}: status {got}, not {status}: {rest} {errors}")

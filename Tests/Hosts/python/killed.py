@@ -8,7 +8,7 @@ import sys
 from guest import need
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BOUND, ROUNDS = int(os.environ.get("PATIENCE", "10")), 3
+BOUND, ROUNDS = int(os.environ.get("PATIENCE", "20")), 3
 # What: the signal sent, the exit status, what stderr says.
 WHAT = {
     "handler": (signal.SIGTERM, 5, b""),
