@@ -106,8 +106,7 @@ static void put_attributes(FILE *out) {
   fprintf(out, "parent death signal: %d, subreaper: %d\n", signal_number,
           reaper);
   for (i = 0; i < sizeof flags / sizeof *flags; i++)
-    fprintf(out, "%s: %d\n", flags[i].name,
-            prctl(flags[i].option, 0, 0, 0, 0));
+    fprintf(out, "%s: %d\n", flags[i].name, prctl(flags[i].option, 0, 0, 0, 0));
   fprintf(out, "rounding: %d, exceptions that trap: %d\n", fegetround(),
           fegetexcept());
   fprintf(out, "policy: %d, nice: %d\n", sched_getscheduler(0),
