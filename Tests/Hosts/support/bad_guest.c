@@ -12,7 +12,7 @@
  *                BAD_SLOW             every call takes 3 s more
  *                BAD_INTERPRETER      keeps Python's lock (GIL) during a call
  *   deadlines    BAD_DEADLINE         timeout_ms is not heeded
- *                BAD_LATE             a tool's error comes 10 s later
+ *                BAD_LATE             a tool's error comes 20 s later
  *                (BAD_SERIAL           the other calls wait as well)
  *   untouched    BAD_HANDLER          installs a handler for SIGCHLD
  *                BAD_PIPE             ignores SIGPIPE
@@ -313,7 +313,7 @@ static int32_t forward(const char *name, const uint8_t *args, size_t args_len,
 #elif defined(BAD_INTERPRETER)
   interpreter_give(state);
 #elif defined(BAD_LATE)
-  const struct timespec later = {10, 0};
+  const struct timespec later = {20, 0};
   if (code != 0) nanosleep(&later, NULL);
 #elif defined(BAD_MIXED)
   if (code == 0) after_call(buf, len);
