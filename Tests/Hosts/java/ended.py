@@ -106,12 +106,12 @@ def killed():
     with tempfile.TemporaryDirectory() as folder:
         report = os.path.join(folder, "hs_err.log")
         options = (f"-XX:ErrorFile={report}", "-XX:-CreateCoredumpOnCrash")
-        Host("Struck", "faults", *options).finish(5, b"ready\n")
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             for _ in range(2):
                 host = Host("Struck", "hook", *options)
                 host.send(number)
                 host.finish(128 + number, b"ready\nhook\n")
+        Host("Struck", "faults", *options).finish(5, b"ready\n")
         host = Host("Struck", "listen", *options)
         if host.first == b"ready\n":
             dump(host)

@@ -110,7 +110,7 @@ bad_end EXIT_STATUS PRICING 'status 66'
 bad_end EXIT_PRINT PRICING 'good bye'
 promise=killed
 bad_end HANDLER_TERM CLOCK 'hung: hook'
-bad_end HANDLER_FAULT CLOCK 'faults: status 66'
+bad_end HANDLER_FAULT CLOCK 'status 66'
 promise=unload
 bad UNLOAD CLOCK '' Unload
 bad RECONFIGURE PRICING 'the same configuration is refused' Unload
