@@ -35,7 +35,7 @@ java=("$home/bin/java" -Xmx64m -Xss512k -XX:+UseSerialGC
   "-XX:ErrorFile=$work/hs_err.log" -XX:-CreateCoredumpOnCrash
   -cp "$out/classes")
 
-LIMIT=90
+LIMIT=180 # seconds for each; a busy machine starts few Java machines a minute
 shows answers "${java[@]}" -XX:+UseG1GC -XX:-UseSerialGC \
   -XX:TieredStopAtLevel=4 Answers
 shows answers "${java[@]}" -Xcheck:jni Answers
