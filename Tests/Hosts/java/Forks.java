@@ -6,11 +6,13 @@ final class Forks {
   private Forks() {}
 
   private static final int FORKS = 1000;
+  private static final int KILL = 9;
   private static final int ALARM = 14;
 
   /** WIFEXITED with this status. */
   private static void ended(int status, int want) {
-    Guests.need(status != ALARM, "hung: a fork child was still there after 10 s");
+    Guests.need(status != ALARM, "hung: a call in a fork child does not return");
+    Guests.need(status != KILL, "hung: a child did not come out of fork");
     Guests.need(status == want << 8, "a child's wait status is " + status + ", not " + want);
   }
 

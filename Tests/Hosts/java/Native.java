@@ -28,6 +28,8 @@ final class Native {
 
   static native boolean beside(String library);
 
+  static native String decoy();
+
   static native int fork(long pricing, long clock, int status, boolean deeper);
 
   static native void fault();

@@ -34,6 +34,7 @@ final class Unload {
         long before = submitted(guests);
         Native.unload(guests.pricing);
         Native.unload(guests.clock);
+        crowd.goOn(2 * Crowd.THREADS); // what is in flight returns while nothing is open
         guests.pricing = Native.load(System.getenv("PRICING"), false);
         guests.clock = Native.load(System.getenv("CLOCK"), false);
         Guests.need(

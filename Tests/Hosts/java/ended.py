@@ -13,7 +13,8 @@ import threading
 import time
 
 JAVA = sys.argv[2:]
-BOUND = 10 if sys.argv[1] == "exit" else 20
+STARTED = 60  # seconds until a host's first line
+BOUND = int(os.environ.get("PATIENCE", "20"))
 
 
 class Wrong(Exception):
@@ -34,9 +35,12 @@ class Host:
             [*JAVA, *options, program, way], bufsize=0, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.hung = False
-        self.alarm = threading.Timer(BOUND, self.end)
+        self.alarm = threading.Timer(STARTED, self.end)
         self.alarm.start()
         self.first = self.process.stdout.readline()
+        self.alarm.cancel()
+        self.alarm = threading.Timer(BOUND, self.end)
+        self.alarm.start()
         self.begun = time.monotonic()
 
     def end(self):
@@ -51,7 +55,7 @@ class Host:
         """Its end, within the bound; the time it took."""
         rest, errors = self.process.communicate()
         self.alarm.cancel()
-        need(not self.hung, f"hung: {self.way}: no end in {BOUND} s")
+        need(not self.hung, f"hung: {self.way}: no end {BOUND} s after its first line, or none")
         rest = self.first + rest
         got = self.process.returncode
         need(got == status, f"{self.way}: status {got}, not {status}: {rest} {errors}")
@@ -102,12 +106,12 @@ def killed():
     with tempfile.TemporaryDirectory() as folder:
         report = os.path.join(folder, "hs_err.log")
         options = (f"-XX:ErrorFile={report}", "-XX:-CreateCoredumpOnCrash")
-        Host("Struck", "faults", *options).finish(5, b"ready\n")
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             for _ in range(2):
                 host = Host("Struck", "hook", *options)
                 host.send(number)
                 host.finish(128 + number, b"ready\nhook\n")
+        Host("Struck", "faults", *options).finish(5, b"ready\n")
         host = Host("Struck", "listen", *options)
         if host.first == b"ready\n":
             dump(host)

@@ -15,12 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../support/manners.h"
 
 #define NATIVE(type, name) JNIEXPORT type JNICALL Java_Native_##name
-#define ALARM_S 10
 
 struct plugin {
   void *handle;
@@ -169,6 +169,18 @@ NATIVE(jboolean, beside)(JNIEnv *env, jclass class, jstring library) {
   return handle != NULL;
 }
 
+/* The decoy that somebody called, or NULL. */
+NATIVE(jstring, decoy)(JNIEnv *env, jclass class) {
+  const char *(*called)(void);
+  (void)class;
+  *(void **)&called = dlsym(RTLD_DEFAULT, "decoy_called");
+  if (called == NULL) {
+    complain(env, "there are no decoys");
+    return NULL;
+  }
+  return called() != NULL ? (*env)->NewStringUTF(env, called()) : NULL;
+}
+
 /* --- What Java cannot do -------------------------------------------------- */
 
 /* 0 when the tool fails in the words that both plugins have for it. */
@@ -193,11 +205,16 @@ static int all_told(jlong pricing, jlong clock) {
          is_told(of(pricing)->abi, "get_product_price", product) << 2;
 }
 
+static int patience(void) {
+  const char *seconds = getenv("PATIENCE");
+  return seconds != NULL ? atoi(seconds) : 10;
+}
+
 /* In a child; SIGALRM, which Java has no handler for, is the bound. */
 static void be_told(jlong pricing, jlong clock) {
   int wrong;
   signal(SIGALRM, SIG_DFL);
-  alarm(ALARM_S);
+  alarm((unsigned)patience());
   wrong = all_told(pricing, clock);
   if (wrong != 0) _exit(100 + wrong);
 }
@@ -218,18 +235,29 @@ static void in_child(jlong pricing, jlong clock, int status, int deeper) {
   _exit(status);
 }
 
+/* For a child that its alarm does not end, for it is not out of fork yet, there
+ * is SIGKILL. */
+static int bounded_wait(pid_t pid) {
+  const struct timespec nap = {0, 1000000};
+  int result = -1, naps = (patience() + 2) * 1000;
+  pid_t got;
+  while ((got = waitpid(pid, &result, naps > 0 ? WNOHANG : 0)) != pid) {
+    if (got < 0 && errno != EINTR) return -1;
+    if (--naps == 0) kill(pid, SIGKILL);
+    nanosleep(&nap, NULL);
+  }
+  return result;
+}
+
 /* The child's wait status; -1 when there was none. */
 NATIVE(jint, fork)
 (JNIEnv *env, jclass class, jlong pricing, jlong clock, jint status,
  jboolean deeper) {
-  int result = -1;
-  pid_t pid = fork(), got;
+  pid_t pid = fork();
   (void)env, (void)class;
   if (pid == 0) in_child(pricing, clock, status, deeper);
   if (pid < 0) return -1;
-  do got = waitpid(pid, &result, 0);
-  while (got < 0 && errno == EINTR);
-  return got == pid ? result : -1;
+  return bounded_wait(pid);
 }
 
 NATIVE(void, fault)(JNIEnv *env, jclass class) {

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Java 17 as a host, through a small JNI library (native.c). Each promise is a
-# program; most are run a second time with a plugin that breaks just that promise
-# (../support/faulty.c), and must then fail and say why.
+# program; each is run again with guests that break just that promise
+# (../support/bad_guest.c), and must then fail and say why.
 set -u
 cd "$(dirname "$0")" || exit 1
 host=java
 . ../support/host.sh
+. ../support/bad_guest.sh
 home=/usr/lib/jvm/java-17-openjdk-amd64
 if [ ! -x "$home/bin/javac" ]; then
   home=$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")") || exit 1
@@ -14,7 +15,7 @@ PYTHON=/usr/bin/python3
 [ -x "$PYTHON" ] || PYTHON=$(command -v python3) || exit 1
 out=$build/hosts/java
 NATIVE=$out/libnative.so
-export PYTHON NATIVE PYTHONDONTWRITEBYTECODE=1
+export PYTHON NATIVE DECOYS=$out/libdecoys.so PYTHONDONTWRITEBYTECODE=1
 unset JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS
 mkdir -p "$out/classes"
 
@@ -25,9 +26,7 @@ build_c() { # FILE SOURCE... SWITCH...
     exit 1
 }
 build_c libnative.so native.c ../support/manners.c
-build_c faulty.so ../support/faulty.c
-build_c visible.so ../support/faulty.c -DFAULTY_VISIBLE
-build_c bound.so ../support/faulty.c -DFAULTY_BOUND
+build_c libdecoys.so ../support/decoys.c -fvisibility=default
 "$home/bin/javac" -Xlint:all,-try -Werror -d "$out/classes" ./*.java || exit 1
 
 # A small heap, and threads of the machine's own that do not come and go.
@@ -36,33 +35,7 @@ java=("$home/bin/java" -Xmx64m -Xss512k -XX:+UseSerialGC
   "-XX:ErrorFile=$work/hs_err.log" -XX:-CreateCoredumpOnCrash
   -cp "$out/classes")
 
-# What rejects() has running: most of its time is waiting for what must not come.
-jobs=()
-
-# rejects PROMISE FAULT PLUGIN WORD COMMAND...: with this fault in the plugin
-# (pricing or clock) the command fails, and its reason has the word.
-rejects() {
-  rejects_now "$@" &
-  jobs+=($!)
-}
-
-rejects_now() {
-  local promise=$1 fault=$2 plugin=$3 word=$4 output code wrapped faulty
-  shift 4
-  faulty=$out/faulty.so
-  case $fault in visible | bound) faulty=$out/$fault.so ;; esac
-  wrapped=$PRICING
-  [ "$plugin" = pricing ] || wrapped=$CLOCK
-  output=$(env "${plugin^^}=$faulty" FAULTY="$fault" FAULTY_REAL="$wrapped" \
-    timeout -k 5 90 "$@" 2>&1)
-  code=$?
-  if [ $code -eq 0 ] || [ $code -ge 124 ] || [[ $output != *$word* ]]; then
-    result "$promise" FAILED \
-      "a plugin with the fault '$fault' was not rejected ($code): $output"
-  fi
-}
-
-LIMIT=90
+LIMIT=180 # seconds for each; a busy machine starts few Java machines a minute
 shows answers "${java[@]}" -XX:+UseG1GC -XX:-UseSerialGC \
   -XX:TieredStopAtLevel=4 Answers
 shows answers "${java[@]}" -Xcheck:jni Answers
@@ -81,25 +54,69 @@ shows exit "$PYTHON" ended.py exit "${java[@]}"
 shows killed "$PYTHON" ended.py killed "${java[@]}"
 shows unload "${java[@]}" Unload
 
-rejects answers mix pricing 'Wrong: ' "${java[@]}" Answers
-rejects answers mix clock 'Wrong: ' "${java[@]}" Answers
-rejects deadlines late clock 'late: ' "${java[@]}" Deadlines
-rejects untouched state pricing 'touched: ' "${java[@]}" Polite untouched
-rejects untouched handler clock 'touched: ' "${java[@]}" Polite untouched
-rejects descriptors leak pricing 'descriptors' "${java[@]}" Polite descriptors
-wait "${jobs[@]}"
-rejects threads open clock 'mask of thread' "${java[@]}" Polite threads
-rejects threads wakes pricing 'idle, they run' "${java[@]}" Polite threads
-rejects quiet print clock 'stdout b' "$PYTHON" ended.py quiet "${java[@]}"
-rejects symbols visible clock 'visible: ob_call' ./symbols.sh "${java[@]}"
-rejects symbols bound clock 'bound: ' ./symbols.sh "${java[@]}"
-rejects fork lock clock 'hung: ' "${java[@]}" Forks
-rejects exit hang clock 'hung: ' "$PYTHON" ended.py exit "${java[@]}"
-rejects exit status pricing 'status 99' "$PYTHON" ended.py exit "${java[@]}"
-rejects killed handler clock 'hung: faults' "$PYTHON" ended.py killed "${java[@]}"
-rejects unload again pricing 'another configuration is taken' \
-  "${java[@]}" Unload
-wait "${jobs[@]}"
+# --- What must be rejected ----------------------------------------------------
+
+export PATIENCE=8 # what hangs is to be found hanging soon
+java+=("-XX:ErrorFile=$work/bad_%p.log")
+accepts answers GUEST_STRICT PRICING "${java[@]}" Answers
+accepts answers GUEST_STRICT CLOCK "${java[@]}" Answers
+
+bad() { # SWITCH PLUGIN TEXT CLASS...: rejected by the checks of $promise
+  rejects_soon "$promise" "BAD_$1" "$2" "$3" "${java[@]}" "${@:4}"
+}
+bad_end() { # SWITCH PLUGIN TEXT: by those of ended.py
+  rejects_soon "$promise" "BAD_$1" "$2" "$3" \
+    "$PYTHON" ended.py "$promise" "${java[@]}"
+}
+promise=answers
+bad MIXED PRICING 'Wrong: ' Answers
+bad MIXED CLOCK 'Wrong: wait ' Answers
+bad ERROR_OK PRICING 'Wrong: ' Answers
+bad ERROR_OK CLOCK 'Wrong: ' Answers
+promise=loop
+bad SERIAL CLOCK 'stopped: ' Loop
+promise=deadlines
+bad DEADLINE CLOCK 'Wrong: wait_both: 0' Deadlines
+bad LATE CLOCK 'late: wait_both' Deadlines
+bad LATE PRICING 'late: get_product_price' Deadlines
+promise=untouched
+for fault in HANDLER PIPE MASK ENVIRONMENT DIRECTORY UMASK LIMIT TIMER \
+  ROUNDING NAME; do
+  bad $fault CLOCK 'touched: ' Polite untouched
+done
+rejects_soon untouched BAD_LOCALE CLOCK 'touched: ' env LC_ALL=C \
+  "${java[@]}" Polite untouched # the machine takes its environment's locale
+promise=quiet
+bad_end PRINT CLOCK 'bad guest: called'
+bad_end PRINT_ERROR PRICING 'bad guest: started'
+bad_end HANDLER_FAULT CLOCK 'SIGSEGV handler modified' # says -Xcheck:jni
+promise=descriptors
+bad DESCRIPTOR_LEAK CLOCK 'descriptors grew' Polite descriptors
+bad DESCRIPTOR_OPEN PRICING 'not close-on-exec' Polite descriptors
+promise=threads
+bad THREAD_OPEN CLOCK 'mask of thread' Polite threads
+bad THREAD_FAULTS PRICING 'mask of thread' Polite threads
+bad BUSY PRICING 'idle, they run' Polite threads
+rejects_soon symbols BAD_EXPORT CLOCK 'visible: ' ./symbols.sh "${java[@]}"
+rejects_soon symbols BAD_BIND CLOCK 'uses uv_version of' \
+  ./symbols.sh "${java[@]}"
+promise=fork
+bad FORK_CRASH PRICING 'wait status is 6' Forks
+bad FORK_HANG CLOCK 'did not come out of fork' Forks
+bad SERIAL CLOCK 'hung: ' Forks
+promise=exit
+bad_end EXIT_JOIN CLOCK 'hung: '
+bad_end EXIT_STATUS PRICING 'status 66'
+bad_end EXIT_PRINT PRICING 'good bye'
+promise=killed
+bad_end HANDLER_TERM CLOCK 'hung: hook'
+bad_end HANDLER_FAULT CLOCK 'status 66'
+promise=unload
+bad UNLOAD CLOCK '' Unload
+bad RECONFIGURE PRICING 'the same configuration is refused' Unload
+bad RECONFIGURE_ANY PRICING 'another configuration is taken' Unload
+all_rejected
+result answers ok "$rejected bad guests rejected by these checks"
 for report in "$work"/hs_err*.log; do
   [ -e "$report" ] || continue
   result killed FAILED "a report of a fatal error: $(head -n 12 "$report")"

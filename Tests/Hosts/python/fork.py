@@ -10,10 +10,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 from guest import FORKED, Crowd, Guests, need
 
-FORKS, THREADS, ALARM = 200, 16, 10
+FORKS, THREADS = 200, 16
+ALARM = int(os.environ.get("PATIENCE", "10"))
 guests = None
 
 
@@ -46,8 +48,16 @@ def child(number, deeper):
 
 
 def ended(pid, want):
-    """Waits for a child; the alarm of the child bounds it."""
-    _, status = os.waitpid(pid, 0)
+    """Waits for a child. Its own alarm bounds it once it is out of fork."""
+    last = time.monotonic() + ALARM + 2
+    done, status = os.waitpid(pid, os.WNOHANG)
+    while not done and time.monotonic() < last:
+        time.sleep(0.001)
+        done, status = os.waitpid(pid, os.WNOHANG)
+    if not done:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        need(False, f"hung: a child did not come out of fork in {ALARM + 2} s")
     code = os.waitstatus_to_exitcode(status)
     need(code != -signal.SIGALRM, f"hung: a fork child was still there after {ALARM} s")
     need(code == want, f"a child ended with {code}, not {want}")

@@ -8,15 +8,15 @@ import sys
 from guest import need
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BOUND, ROUNDS = 10, 3
+BOUND, ROUNDS = int(os.environ.get("PATIENCE", "20")), 3
 # What: the signal sent, the exit status, what stderr says.
 WHAT = {
-    "handler": (signal.SIGTERM, 5, b""),
     "interrupt": (signal.SIGINT, 6, b""),
+    "fault": (None, -signal.SIGSEGV, b"Fatal Python error: Segmentation fault"),
+    "handler": (signal.SIGTERM, 5, b""),
     "loop": (signal.SIGTERM, 7, b""),
     "storm": (None, 8, b""),
     "default": (signal.SIGTERM, -signal.SIGTERM, b""),
-    "fault": (None, -signal.SIGSEGV, b"Fatal Python error: Segmentation fault"),
     "abort": (None, -signal.SIGABRT, b"Fatal Python error: Aborted"),
 }
 

@@ -115,7 +115,6 @@ def default(guests):
 
 def fault(guests):
     """A fault of the host's own, with the interpreter's fault handler."""
-    faulthandler.enable()
     with Crowd(guests, THREADS):
         ready()
         go_on(lambda: guests.asked, 100)
@@ -123,11 +122,12 @@ def fault(guests):
 
 
 def abort(guests):
-    faulthandler.enable()
     with Crowd(guests, THREADS):
         ready()
         os.abort()
 
 
+if sys.argv[1] in ("fault", "abort"):
+    faulthandler.enable()  # before the plugins come
 {one.__name__: one for one in (handler, interrupt, loop, storm, default, fault, abort)}[
     sys.argv[1]](Guests())

@@ -1,8 +1,8 @@
 """Nothing of the plugins' binds to the host's symbols, nor the other way round.
 
-The host has a SQLite and a libuv of its own in the global scope, and loads the
-plugins beside them: RTLD_LOCAL, and RTLD_GLOBAL. The dynamic linker itself says
-what it bound (LD_DEBUG=bindings), in every process of this test."""
+The host has a SQLite and a libuv of its own in the global scope, and decoys of
+what the plugins have inside, and loads the plugins beside them: RTLD_LOCAL, and
+RTLD_GLOBAL. The dynamic linker itself says what it bound (LD_DEBUG=bindings)."""
 import ctypes
 import os
 import sqlite3
@@ -18,6 +18,7 @@ NAMES = ["uv_version", "uv_loop_init", "uv_async_send", "swift_retain", "swift_o
          "sqlite3_open", "sqlite3_libversion", "ob_call", "ob_version_string",
          "mcp_reply", "plugin_declaration"]
 
+
 def own(file):
     return os.path.realpath(file) in (os.path.realpath(PRICING), os.path.realpath(CLOCK))
 
@@ -27,6 +28,8 @@ def look(mode, beside):
     manners = Manners()
     for library in beside:
         ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
+    decoys = ctypes.CDLL(beside[-1])
+    decoys.decoy_called.restype = ctypes.c_char_p
     before = {name: manners.address(name) for name in NAMES}
     version = sqlite3.sqlite_version
     guests = Guests(mode=mode)
@@ -35,6 +38,7 @@ def look(mode, beside):
             with sqlite3.connect(":memory:") as connection:
                 rows = connection.execute("SELECT sqlite_version()").fetchone()
                 need(rows[0] == version, f"the host's SQLite became {rows[0]}")
+    need(decoys.decoy_called() is None, f"called: the host's {decoys.decoy_called()}")
     for name in NAMES:
         after = manners.address(name)
         if after == before[name]:
@@ -58,6 +62,7 @@ def main():
     beside = [one for one in ("libsqlite3.so.0", "libuv.so.1") if has(one)]
     need("libsqlite3.so.0" in beside, "no SQLite of the host's own")
     total = 0
+    beside.append(os.environ["DECOYS"])  # last: SQLite's names are SQLite's
     for mode in (ctypes.RTLD_LOCAL, ctypes.RTLD_GLOBAL):
         with tempfile.TemporaryDirectory() as folder:
             environment = dict(os.environ, LD_DEBUG="bindings",
@@ -68,8 +73,8 @@ def main():
             count, wrong = bindings.examine(folder, [PRICING, CLOCK], None, set())
             need(not wrong, "; ".join(wrong[:5]))
             total += count
-    print(f"{total} bindings of the plugins, none to {' or '.join(beside)} of the host or "
-          f"from it; of {len(NAMES)} names the declaration alone is visible, and that "
+    print(f"{total} bindings of the plugins, none to {' or '.join(beside[:-1])} of the host or "
+          f"from it, no decoy called; of {len(NAMES)} names the declaration alone is visible, and that "
           "with RTLD_GLOBAL")
 
 

@@ -12,7 +12,9 @@
  *                                     back end the process with status 67
  *   loop         BAD_SERIAL           one call at a time, by a lock
  *                BAD_SLOW             every call takes 3 s more
+ *                BAD_INTERPRETER      keeps Python's lock (GIL) during a call
  *   deadlines    BAD_DEADLINE         timeout_ms is not heeded
+ *                BAD_LATE             a tool's error comes 20 s later
  *                (BAD_SERIAL           the other calls wait as well)
  *   untouched    BAD_HANDLER          installs a handler for SIGCHLD
  *                BAD_PIPE             ignores SIGPIPE
@@ -231,6 +233,22 @@ static void before_call(const uint8_t *args) {
 #endif
 }
 
+#if defined(BAD_INTERPRETER)
+static int interpreter_take(void) {
+  int (*take)(void);
+  *(void **)&take = dlsym(RTLD_DEFAULT, "PyGILState_Ensure");
+  if (take == NULL) abort();
+  return take();
+}
+
+static void interpreter_give(int state) {
+  void (*give)(int);
+  *(void **)&give = dlsym(RTLD_DEFAULT, "PyGILState_Release");
+  if (give == NULL) abort();
+  give(state);
+}
+#endif
+
 #if defined(BAD_MIXED)
 /* Every 97th answer is kept back and changed for the next one. */
 static void after_call(uint8_t **buf, size_t *len) {
@@ -259,10 +277,17 @@ static int32_t forward(const char *name, const uint8_t *args, size_t args_len,
   int32_t code;
 #if defined(BAD_SERIAL)
   pthread_mutex_lock(&mutex);
+#elif defined(BAD_INTERPRETER)
+  int state = interpreter_take();
 #endif
   code = plugin()->execute_tool(name, args, args_len, buf, len);
 #if defined(BAD_SERIAL)
   pthread_mutex_unlock(&mutex);
+#elif defined(BAD_INTERPRETER)
+  interpreter_give(state);
+#elif defined(BAD_LATE)
+  const struct timespec later = {20, 0};
+  if (code != 0) nanosleep(&later, NULL);
 #elif defined(BAD_MIXED)
   if (code == 0) after_call(buf, len);
 #elif defined(BAD_ERROR_OK)

@@ -9,9 +9,17 @@
 #   accepts PROMISE SWITCH PLUGIN COMMAND...
 #       the same with a switch that is no fault (GUEST_STRICT, GUEST_GOOD): the
 #       command must pass, else the stand-in itself would be what is rejected.
+<<<<<<< HEAD
 #   notices PROMISE TEXT COMMAND...
 #       the same with what is bad in the command: the host's own fault
+=======
+#   rejects_soon ...          as rejects, a few at a time in the background:
+#                             most of their time is waiting for what must not come
+#   all_rejected              waits for these
+>>>>>>> m2
 #   bad_guest SWITCH PLUGIN   builds it and prints its path
+#
+# $rejected is how many were.
 rejected=0
 
 bad_guest() {
@@ -19,7 +27,8 @@ bad_guest() {
   if [ ! -f "$out" ]; then
     gcc -std=gnu11 -O1 -Wall -Wextra -fPIC -shared -fvisibility=hidden "-D$1" \
       "-DGUEST_REAL=\"${!2}\"" -I"$root/CSources/CPluginABI/include" \
-      -o "$out" "$root/Tests/Hosts/support/bad_guest.c" -ldl -lpthread -lm || return 1
+      -o "$out.$BASHPID" "$root/Tests/Hosts/support/bad_guest.c" \
+      -ldl -lpthread -lm && mv "$out.$BASHPID" "$out" || return 1
   fi
   printf '%s\n' "$out"
 }
@@ -29,7 +38,7 @@ rejects() {
   shift 4
   guest=$(bad_guest "$switch" "$plugin") || {
     result "$promise" FAILED "cannot build the bad guest $switch"
-    return
+    return 1
   }
   notices "$promise" "$text" env "$plugin=$guest" "$@"
 }
@@ -47,7 +56,21 @@ notices() {
     result "$promise" FAILED "no word of '$text': $* $output"
   else
     rejected=$((rejected + 1))
+    return 0
   fi
+  return 1
+}
+
+rejects_soon() {
+  while [ "$(jobs -rp | wc -l)" -ge 4 ]; do wait -n; done
+  { rejects "$@" && echo "$2" >>"$work/rejected"; } &
+}
+
+all_rejected() {
+  wait
+  [ -f "$work/rejected" ] || return
+  rejected=$((rejected + $(wc -l <"$work/rejected")))
+  rm "$work/rejected"
 }
 
 accepts() {
