@@ -41,6 +41,20 @@
  *   and never uses libuv's process-wide thread pool. Starting an engine pins
  *   the image that holds it, so that live code is never unmapped.
  *
+ * Descriptors
+ *   An engine has 5, libuv a pipe for all of them, a completion queue 2; the
+ *   count is constant. A start needs 9 for a moment, and returns OB_ESYSTEM
+ *   when fewer are free. A host that closes them all the same (closefrom in a
+ *   daemon) finds its own files untouched under the same numbers, and the
+ *   engine broken: every entry returns OB_EBROKEN, calls that wait end with
+ *   it (one whose handler may still read its caller's memory ends when that
+ *   answers), jobs of the pool answer, deadlines hold, and stop and destroy
+ *   work as ever; another engine can be started. One at rest notices at the
+ *   next call. All this holds where our Makefile has linked libuv in, as in
+ *   plugins. With the system's libuv the engine looks first, but libuv aborts
+ *   if the host closes the descriptors, or takes the last free ones, in the
+ *   microsecond between that look and its own.
+ *
  * Fork
  *   In a fork child every call returns OB_EFORKED, or with OB_FORK_RESTART finds
  *   a fresh loop; what the parent had under way stays the parent's. A fork in a
