@@ -394,10 +394,8 @@ void ob__cq_abort(ob_cq *cq);
 /* result.c */
 int ob__result_failed(const ob_result *result);
 
-#include "look.h"
-
 #include "box.h"
-
 #include "fds.h"
+#include "look.h"
 
 #endif
