@@ -76,8 +76,7 @@ uint64_t ob__yield_limit(uint32_t callers);
 /* Notes a slow one, and bans yielding if that was one too many. */
 void ob__yield_slow(ob__yield *guard, uint64_t begin, uint64_t now);
 
-/* --- Engine ----------------------------------------------------------------
- */
+/* --- Engine --------------------------------------------------------------- */
 
 struct ob_start_token {
   ob_engine *engine;
@@ -243,8 +242,7 @@ static inline int ob__on_loop(const ob_engine *engine) {
 }
 void ob__assert_loop(const ob_engine *engine, const char *function);
 
-/* --- Functions that cross files --------------------------------------------
- */
+/* --- Functions that cross files ------------------------------------------- */
 
 /* entry.c */
 int ob__enter(ob_engine *engine);
