@@ -89,7 +89,15 @@ $(UV_STATIC): $(UV_LIBDIR)/libuv_a.a $(LINK)/uv_stubs.c
 	@mkdir -p $(@D)
 	@objcopy --redefine-sym environ=ob__uv_environ \
 	  --redefine-sym stderr=ob__uv_stderr \
-	  --redefine-sym in6addr_any=ob__uv_in6addr_any $< $@
+	  --redefine-sym in6addr_any=ob__uv_in6addr_any \
+	  --redefine-sym epoll_wait=ob__uv_epoll_wait \
+	  --redefine-sym epoll_pwait=ob__uv_epoll_pwait \
+	  --redefine-sym abort=ob__uv_abort \
+	  --redefine-sym __assert_fail=ob__uv_assert_fail \
+	  --redefine-sym pthread_atfork=ob__uv_atfork \
+	  --redefine-sym epoll_create1=ob__uv_epoll_create1 \
+	  --redefine-sym eventfd=ob__uv_eventfd \
+	  --redefine-sym pipe2=ob__uv_pipe2 $< $@
 	@$(CC) $(LIB_CFLAGS) -c -o $(BUILD)/uv/stubs.o $(LINK)/uv_stubs.c
 	@ar rcsD $@ $(BUILD)/uv/stubs.o
 
@@ -157,9 +165,11 @@ test: setup ## Set up, build, and run every test
 	@Tests/all.sh
 
 # One by one:
-test-c: ## C tests, with futexes and with condition variables
+test-c: ## C tests: futexes, condition variables, and the libuv of plugins
 	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=release run
 	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=condvar run
+	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=static \
+	  TOPICS='broken broken_calls cq exit few fork forks restart start stop uv wake' run
 
 test-swift: ## Swift tests, with the executor SPI and without
 	@Tests/swift.sh "debug" --scratch-path $(BUILD)/swift-test

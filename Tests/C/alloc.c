@@ -211,7 +211,7 @@ static int create_queue(ob_engine *engine) {
 TEST(a_completion_queue) {
   each_fails(create_queue, 1);
   no_eventfd = 1;
-  CHECK_FAILS(create_queue(NULL), OB_ESYSTEM, "eventfd");
+  CHECK_FAILS(create_queue(NULL), OB_ESYSTEM, "descriptor");
 }
 
 static void start_and_end(ob_emitter *emitter, void *input, size_t size,

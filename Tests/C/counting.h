@@ -57,7 +57,7 @@ __attribute__((no_sanitize("address"))) long __wrap_syscall(long number, ...) {
   va_start(args, number);
   for (i = 0; i < 6; i++) a[i] = va_arg(args, long);
   va_end(args);
-  COUNT(number == SYS_write ? WRITES : OTHERS);
+  COUNT(number == SYS_epoll_ctl ? WRITES : OTHERS);
   return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 

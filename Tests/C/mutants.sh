@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Takes one guard out at a time and requires the test named for it to fail.
-#   mutants.sh [NAME...]     the table is mutants.txt: NAME PROGRAM TEST [tsan]
+#   mutants.sh [NAME...]     the table is mutants.txt: NAME PROGRAM TEST [VARIANT]
+# VARIANT is release, tsan, or static: with the libuv of our plugins, whose
+# stand-ins have guards of their own.
 # A guard without a line in the table, or a test that does not exist, fails too.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -8,6 +10,7 @@ root=$(cd "$here/../.." && pwd)
 out=${OB_BUILD:-$root/build}/mutants
 builds=${OB_BUILD:-$root/build}/c
 core=$root/CSources/COutboard
+stubs=$root/CSources/CPluginABI/link/uv_stubs.c
 # The loop may hang without its guard: a hang is a failure, seen soon.
 export OB_TEST_SCALE=${OB_TEST_SCALE:-0.4}
 passed=0 failed=0
@@ -20,10 +23,17 @@ say() { # ok|FAIL TEXT
 # Compiles the files that know the switch, links them before the good ones.
 build() { # NAME PROGRAM VARIANT
   local dir=$out/$1 good=$builds/$3 file object objects=() good_objects=()
-  local flags=(-O2)
+  local flags=(-O2) libs=() sources=("$core"/src/*.c)
   if [ "$3" = tsan ]; then flags=(-O1 -fsanitize=thread); fi
+  if [ "$3" = static ]; then
+    sources+=("$stubs")
+    libs=("$root/build/uv/libuv_plugin.a" -ldl)
+  else
+    # shellcheck disable=SC2207
+    libs=($(pkg-config --libs libuv))
+  fi
   mkdir -p "$dir"
-  for file in "$core"/src/*.c; do
+  for file in "${sources[@]}"; do
     object=$(basename "$file" .c).o
     if grep -q "OB_BREAK_$1\b" "$file"; then
       # shellcheck disable=SC2046
@@ -31,15 +41,14 @@ build() { # NAME PROGRAM VARIANT
         -I"$core/include" -I"$core/src" $(pkg-config --cflags libuv) \
         -c -o "$dir/$object" "$file" || return 1
       objects+=("$dir/$object")
-    else
+    elif [ "$file" != "$stubs" ]; then
       good_objects+=("$good/core/$object")
     fi
   done
   [ ${#objects[@]} -gt 0 ] || return 1
-  # shellcheck disable=SC2046
   gcc "${flags[@]}" -o "$dir/$2" "$good/$2.o" "$good/harness.o" \
     "$good/fixtures.o" "${objects[@]}" "${good_objects[@]}" \
-    $(pkg-config --libs libuv) -lpthread -lm
+    "${libs[@]}" -lpthread -lm
 }
 
 # A guard against a race is missed by chance now and then: five tries.
@@ -67,16 +76,32 @@ try() { # NAME PROGRAM TEST VARIANT
   fi
 }
 
-make -C "$here" VARIANT=release OUT="$builds/release" -j2 all >/dev/null || exit 1
-make -C "$here" VARIANT=tsan OUT="$builds/tsan" -j2 all >/dev/null || exit 1
+chosen() { # NAME: all are, if none is given
+  [ ${#names[@]} -eq 0 ] || printf '%s\n' "${names[@]}" | grep -qx "$1"
+}
+
+# The programs of the chosen lines, in each variant.
+names=("$@")
+for variant in release tsan static; do
+  programs=()
+  while read -r name program _ in; do
+    case "$name" in '' | '#'*) continue ;; esac
+    if [ "${in:-release}" = "$variant" ] && chosen "$name"; then
+      programs+=("$builds/$variant/$program")
+    fi
+  done <"$here/mutants.txt"
+  [ ${#programs[@]} -eq 0 ] ||
+    make -C "$here" VARIANT=$variant OUT="$builds/$variant" -j2 \
+      "${programs[@]}" >/dev/null || exit 1
+done
 mkdir -p "$out"
-for name in $(grep -oh 'OB_BREAK_[A-Z_]*' "$core"/src/*.[ch] | sort -u); do
+for name in $(grep -oh 'OB_BREAK_[A-Z_]*' "$core"/src/*.[ch] "$stubs" | sort -u); do
   grep -q "^${name#OB_BREAK_} " "$here/mutants.txt" ||
     say FAIL "${name#OB_BREAK_}: no test is named for it in mutants.txt"
 done
 while read -r name program test variant; do
   case "$name" in '' | '#'*) continue ;; esac
-  if [ $# -gt 0 ] && ! printf '%s\n' "$@" | grep -qx "$name"; then continue; fi
+  chosen "$name" || continue
   try "$name" "$program" "$test" "${variant:-release}"
 done <"$here/mutants.txt"
 echo "mutants: $passed passed, $failed failed"

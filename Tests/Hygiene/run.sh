@@ -51,8 +51,11 @@ must() { # COMMAND...: what the rest stands on
 foreign_symbols() { # nothing global but ob_*
   ! nm -g --defined-only "$1" | awk 'NF == 3 && $3 !~ /^ob_[a-z]/' | grep .
 }
+# But for hidden references to a redirected libuv, which is not always there, and
+# glibc's own to pthread_cleanup_push.
 common_or_weak() { # C common, V v W w weak, u unique, i indirect
-  ! nm "$1" | awk 'NF > 1 && $(NF-1) ~ /^[CcVvWwui]$/' | grep .
+  ! nm "$1" | awk 'NF > 1 && $(NF-1) ~ /^[CcVvWwui]$/' |
+    grep -vE ' w (ob__uv_[a-z]*|__pthread_unwind_next)$' | grep .
 }
 runs_before_main() {
   ! readelf -SW "$1" | grep -E '\.(init_array|fini_array|ctors|dtors|preinit_array|init|fini)\b'

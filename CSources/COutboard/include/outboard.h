@@ -41,13 +41,27 @@
  *   and never uses libuv's process-wide thread pool. Starting an engine pins
  *   the image that holds it, so that live code is never unmapped.
  *
+ * Descriptors
+ *   An engine has 5, libuv a pipe for all of them, a completion queue 2; the
+ *   count is constant. A start needs 9 for a moment, and returns OB_ESYSTEM
+ *   when fewer are free. A host that closes them all the same (closefrom in a
+ *   daemon) finds its own files untouched under the same numbers, and the
+ *   engine broken: every entry returns OB_EBROKEN, calls that wait end with
+ *   it (one whose handler may still read its caller's memory ends when that
+ *   answers), jobs of the pool answer, deadlines hold, and stop and destroy
+ *   work as ever; another engine can be started. One at rest notices at the
+ *   next call. All this holds where our Makefile has linked libuv in, as in
+ *   plugins. With the system's libuv the engine looks first, but libuv aborts
+ *   if the host closes the descriptors, or takes the last free ones, in the
+ *   microsecond between that look and its own.
+ *
  * Denied system calls
  *   A filter of the host's (seccomp) must let pass futex, epoll_create1,
  *   epoll_ctl, epoll_wait (from libuv 1.45 on epoll_pwait), eventfd2, pipe2,
  *   fcntl, ioctl, read, write, close, rt_sigprocmask, mmap, munmap, mprotect,
  *   brk, rt_sigreturn, exit, exit_group, clone or clone3, and rseq if the
  *   program has begun with it. Who denies clone3 alone does it with ENOSYS,
- * which sends the C library to clone. ob_engine_start names the one that it
+ *   which sends the C library to clone. ob_engine_start names the one that it
  * misses. Any other call may be denied, io_uring's among them, by EPERM or
  * ENOSYS: calls, streams, pools and deadlines do without.
  *

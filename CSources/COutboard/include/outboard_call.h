@@ -193,7 +193,10 @@ typedef struct ob_call_opts {
  * OB_ESYSTEM    OB_CALL_OFFLOAD and no pool thread could be had
  * OB_EDEADLK    the wait could never end: on the loop thread itself, or in a
  *               cycle of engines (detail names it); nothing was run
- * OB_EFORKED, OB_EBROKEN */
+ * OB_EBROKEN    the host has closed the engine's descriptors, before the call
+ *               or during it: its handler may have begun, and a late answer is
+ *               destroyed. Destroy the engine and start another
+ * OB_EFORKED */
 OB_API int ob_call(ob_engine *engine, const ob_call_opts *opts, ob_result *out);
 
 /* Submits without waiting for the answer. *out (NULL: none) is a ticket that
@@ -204,7 +207,7 @@ OB_API int ob_submit(ob_ticket **out, ob_engine *engine,
                      const ob_call_opts *opts);
 
 /* Runs on the loop thread with status 0, or once with OB_ESHUTDOWN (any
- * thread) to release arg when the engine stops first. */
+ * thread) or OB_EBROKEN to release arg when the engine stops or breaks. */
 typedef void (*ob_post_fn)(void *arg, int status);
 
 /* Hands in two words and returns. Allocates nothing while fewer than 255 posts

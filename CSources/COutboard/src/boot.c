@@ -8,6 +8,15 @@
 
 #include "internal.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define OB__ASAN 1
+#elif defined(__has_feature)
+#define OB__ASAN __has_feature(address_sanitizer)
+#endif
+#if OB__ASAN
+void __asan_handle_no_return(void);
+#endif
+
 static int report_boot(ob_engine *engine, int uv_status) {
   pthread_mutex_lock(&engine->life_mutex);
   engine->boot_errno = uv_status;
@@ -20,19 +29,10 @@ static int report_boot(ob_engine *engine, int uv_status) {
   return uv_status;
 }
 
-void *ob__loop_thread(void *arg) {
-  ob_engine *engine = arg;
+/* The loop has stopped; what it leaves is taken down. */
+static void end(ob_engine *engine) {
   int self_free;
-  ob__thread_name(engine->name);
-  ob__loop_enter(engine);
-  engine->loop_tid = gettid();
-  ob__store_relaxed(&engine->started_at, ob__now());
-  if (report_boot(engine, ob__loop_open(engine)) != 0) {
-    ob__loop_enter(NULL);
-    return NULL;
-  }
-  ob__spin_loop(engine);
-  ob__loop_run(engine);
+  ob__lost_end(engine);
   ob__loop_close(engine);
   ob__inspect_end(engine);
   ob__offload_stop(engine);
@@ -48,6 +48,45 @@ void *ob__loop_thread(void *arg) {
     pthread_detach(pthread_self());
     ob__engine_free(engine);
   }
+}
+
+/* Called on the loop thread when it was taken from its sleep (lost.c), or from
+ * a libuv that would have aborted. The frames above are gone. */
+static void taken_away(void *arg) {
+  ob_engine *engine = arg;
+  ob__reachable(engine, 0);
+#if OB__ASAN
+  __asan_handle_no_return();
+#endif
+  if (engine->life == OB__BOOTING) {
+    report_boot(engine, UV_EMFILE);
+    ob__loop_enter(NULL);
+    return;
+  }
+  ob__lost_run(engine);
+  end(engine);
+}
+
+static void live(ob_engine *engine) {
+  ob__store_relaxed(&engine->started_at, ob__now());
+  if (report_boot(engine, ob__loop_open(engine)) != 0) {
+    ob__loop_enter(NULL);
+    return;
+  }
+  ob__spin_loop(engine);
+  if (!ob__loop_run(engine)) ob__lost_run(engine);
+  end(engine);
+}
+
+void *ob__loop_thread(void *arg) {
+  ob_engine *engine = arg;
+  ob__reachable(engine, 0);
+  ob__thread_name(engine->name);
+  ob__loop_enter(engine);
+  engine->loop_tid = gettid();
+  pthread_cleanup_push(taken_away, engine);
+  live(engine);
+  pthread_cleanup_pop(0);
   return NULL;
 }
 
@@ -62,19 +101,6 @@ static pthread_mutex_t restarting = PTHREAD_MUTEX_INITIALIZER;
 void ob__restart_in_child(void) {
   /* It may have been held by a thread that does not exist here. */
   pthread_mutex_init(&restarting, NULL);
-}
-
-/* A loop's descriptors. Closed without libuv, which must not be called in a
- * fork child on a loop of the parent's. */
-static void close_inherited(uv_loop_t *uv) {
-  int *fds[] = {&uv->backend_fd,       &uv->async_io_watcher.fd, &uv->async_wfd,
-                &uv->signal_pipefd[0], &uv->signal_pipefd[1],    &uv->emfile_fd,
-                &uv->inotify_fd};
-  size_t i;
-  for (i = 0; i < sizeof fds / sizeof fds[0]; i++) {
-    if (*fds[i] >= 0) close(*fds[i]);
-    *fds[i] = -1;
-  }
 }
 
 /* Lets go of what belongs to the parent: no libuv, no write to a descriptor,
@@ -93,8 +119,8 @@ static struct ob__insight *forget_parent(ob_engine *engine) {
     lane->engine_id = 0;
   }
   ob__registry_unlock();
-  if (engine->wake_fd >= 0) close(engine->wake_fd);
-  close_inherited(&engine->uv);
+  /* Without libuv, which must not be called here on a loop of the parent's. */
+  ob__fds_close_inherited(engine);
   none = engine->uv; /* all its descriptors are -1 */
   memcpy(name, engine->name, sizeof name);
   memset(engine, 0, sizeof *engine);

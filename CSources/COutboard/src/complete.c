@@ -114,7 +114,8 @@ int ob__end_early(ob_request *request, int kind) {
 #ifdef OB_BREAK_KEEP
     if (kind != OB__END_CANCEL || !(old & OB__RUNNING))
 #else
-    if (kind == OB__END_TIMEOUT || !(old & OB__RUNNING))
+    if (kind == OB__END_TIMEOUT || kind == OB__END_BROKEN ||
+        !(old & OB__RUNNING))
 #endif
       state |= OB__DONE | ((uint32_t)kind << OB__EARLY_SHIFT);
     if (old & (OB__RUNNING | OB__POOLED)) state |= OB__NODE;

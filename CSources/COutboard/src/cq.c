@@ -1,16 +1,24 @@
 /* Completion queues: ended calls for a host with a loop of its own.
  *
  * The loops push onto a list, taken whole by the consumer; who pushes onto an
- * empty list writes to the eventfd. The consumer resets the descriptor only
+ * empty list makes the descriptor readable. The consumer makes it quiet only
  * after it has found the list empty, and looks once more: so the descriptor is
- * readable as long as records are left. */
+ * readable as long as records are left.
+ *
+ * The descriptor is an epoll set with one member, an eventfd that is readable
+ * for good: the set is readable while it asks for that. An eventfd alone would
+ * be written to, by its number; a host that has closed it and opened a file
+ * there would find our bytes in that. What we do here fails on anything but
+ * this set with this member (fds.c). */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,22 +29,56 @@ struct ob_cq {
   ob_request *head;   /* loops push by CAS, the consumer takes by exchange */
   uint32_t under_way; /* atomic: submitted and not yet being pushed */
   uint32_t pushing;   /* atomic: loops inside ob__cq_deliver */
-  int fd;
+  int fd;             /* the set */
+  int member;         /* the eventfd */
   uint32_t fork_word; /* the process it belongs to */
   ob_request *local;  /* consumer: taken, oldest first */
 };
 
+static int control(const ob_cq *cq, int op, uint32_t events) {
+  struct epoll_event event;
+  int saved = errno, rc;
+  memset(&event, 0, sizeof event);
+  event.events = events;
+  rc = syscall(SYS_epoll_ctl, cq->fd, op, cq->member, &event) == 0 ? 0 : -errno;
+  errno = saved;
+  return rc;
+}
+
+static int open_fds(ob_cq *cq) {
+  int rc;
+  cq->fd = epoll_create1(EPOLL_CLOEXEC);
+  if (cq->fd < 0) return -errno;
+  fcntl(cq->fd, F_SETFL, O_NONBLOCK); /* for who reads it all the same */
+  cq->member = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+  rc = cq->member < 0 ? -errno : 0;
+  if (rc == 0) {
+    cq->fd = ob__fd_raise(cq->fd);
+    cq->member = ob__fd_raise_apart(cq->member);
+    rc = control(cq, EPOLL_CTL_ADD, 0);
+  }
+  if (rc == 0) return 0;
+  ob__fd_close(cq->fd);
+  if (cq->member >= 0) ob__fd_close(cq->member);
+  return rc;
+}
+
 int ob_cq_create(ob_cq **out) {
   ob_cq *cq;
+  int rc;
   if (out == NULL) return ob__fail(OB_EINVAL, "ob_cq_create: out is NULL");
   *out = NULL;
   cq = calloc(1, sizeof *cq);
   if (cq == NULL) return ob__fail(OB_ENOMEM, "ob_cq_create: out of memory");
-  cq->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (cq->fd < 0) {
-    int rc = ob__fail(OB_ESYSTEM, "ob_cq_create: eventfd: %s", strerror(errno));
+  rc = open_fds(cq);
+  if (rc != 0) {
     free(cq);
-    return rc;
+    return ob__fail(OB_ESYSTEM, "ob_cq_create: no descriptor: %s%s",
+                    strerror(-rc),
+                    rc == -EMFILE || rc == -ENFILE
+                        ? "; a queue takes 2: close some files, or raise "
+                          "RLIMIT_NOFILE (ulimit -n)"
+                        : "");
   }
   ob__fork_init();
   cq->fork_word = ob__fork_word();
@@ -55,13 +97,13 @@ void ob__cq_abort(ob_cq *cq) {
   ob__sub_acq_rel(&cq->under_way, 1u);
 }
 
-/* A full counter is readable, too; no other error is to be expected of a
- * descriptor that nobody has closed. */
-static void signal_fd(ob_cq *cq) {
-  const uint64_t one = 1;
-  int saved = errno;
-  syscall(SYS_write, cq->fd, &one, sizeof one);
-  errno = saved;
+/* If that fails the host has closed the descriptor: its consumer is told when
+ * it comes. */
+static int signal_fd(const ob_cq *cq) {
+  return control(cq, EPOLL_CTL_MOD, EPOLLIN);
+}
+static int reset_fd(const ob_cq *cq) {
+  return control(cq, EPOLL_CTL_MOD, 0);
 }
 
 /* On a loop: the request has ended. It is counted out before it is pushed, so
@@ -99,13 +141,6 @@ static int take_all(ob_cq *cq) {
   return cq->local != NULL;
 }
 
-static void reset_fd(ob_cq *cq) {
-  uint64_t count;
-  int saved = errno;
-  syscall(SYS_read, cq->fd, &count, sizeof count);
-  errno = saved;
-}
-
 int ob_cq_next(ob_cq *cq, ob_cq_record *out) {
   ob_request *request;
   if (cq == NULL || out == NULL)
@@ -114,8 +149,14 @@ int ob_cq_next(ob_cq *cq, ob_cq_record *out) {
   if (cq->fork_word != ob__fork_word()) /* its descriptor is shared */
     return ob__fail(OB_EFORKED, "ob_cq_next: the queue is the parent's");
   if (cq->local == NULL && !take_all(cq)) {
-    reset_fd(cq);
-    if (!take_all(cq)) return OB_EAGAIN;
+    int rc = reset_fd(cq);
+    if (!take_all(cq)) {
+      if (rc == 0) return OB_EAGAIN;
+      return ob__fail(OB_EBROKEN,
+                      "ob_cq_next: the host has closed the queue's descriptor, "
+                      "which will not be readable again; have the calls that "
+                      "are under way end, then destroy the queue");
+    }
     signal_fd(cq); /* its pusher's signal may be the one just taken */
   }
   request = cq->local;
@@ -142,7 +183,13 @@ int ob_cq_destroy(ob_cq *cq) {
 #endif
   }
   while (ob_cq_next(cq, &record) == OB_OK) ob_result_free(&record.result);
-  syscall(SYS_close, cq->fd); /* close would be a cancellation point */
+#ifndef OB_BREAK_CQ_CLOSE
+  if (ob__fd_known(cq->fd, cq->member))
+#endif
+  {
+    ob__fd_close(cq->fd);
+    ob__fd_close(cq->member);
+  }
   free(cq);
   return OB_OK;
 }

@@ -200,7 +200,9 @@ static int begin(ob_request *request, int status) {
   ob__full *full = ob__full_of(request);
   uint32_t next = request->flags & OB_CALL_OFFLOAD ? OB__POOLED : OB__RUNNING;
   uint32_t old = ob__load_acquire(&request->state);
-  if (status != OB_OK) ob__end_early(request, OB__END_SHUTDOWN);
+  if (status != OB_OK)
+    ob__end_early(request,
+                  status == OB_EBROKEN ? OB__END_BROKEN : OB__END_SHUTDOWN);
 #ifndef OB_BREAK_EXPIRED
   else if (full->deadline != OB_FOREVER && ob__now() >= full->deadline)
     ob__end_early(request, OB__END_TIMEOUT);

@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -20,6 +19,10 @@
 #define STACK_LEAST ((size_t)65536) /* libuv's poll alone puts 12 KiB there */
 
 static uint64_t last_id; /* atomic */
+
+#define FEW                                                                \
+  "; a loop takes 5 descriptors, 9 while it starts: close some files, or " \
+  "raise RLIMIT_NOFILE (ulimit -n)"
 
 /* --- Options ----------------------------------------------------------------
  */
@@ -71,11 +74,13 @@ void ob__engine_reset(ob_engine *engine) {
   engine->box_request.node.run = ob__box_run;
   engine->spin_credit = engine->wake_credit = 8;
   engine->poll_every = engine->poll_left = 1;
-  engine->wake_fd = -1;
+  engine->wake_fd = engine->backend_fd = -1;
   engine->yield.ban = 0;
   engine->token.engine = engine;
   ob__lock_init(&engine->room_lock);
   ob__lock_init(&engine->running_lock);
+  ob__lock_init(&engine->lost_lock);
+  ob__parker_init(&engine->lost_parker);
 }
 
 int ob__engine_init_life(ob_engine *engine) {
@@ -117,8 +122,7 @@ void ob__engine_free(ob_engine *engine) {
   ob__inspect_free(engine);
   ob__lanes_retire(engine);
   ob__offload_free(engine);
-  /* Not before: a pusher's late wake-up must not reach a stranger's file. */
-  if (engine->wake_fd >= 0) close(engine->wake_fd);
+  ob__wake_close(engine);
   pthread_cond_destroy(&engine->life_cond);
   pthread_mutex_destroy(&engine->life_mutex);
   if (!engine->uv_leaked) free(engine);
@@ -190,6 +194,7 @@ static void pin_image(void) {
   static uint32_t pinned;
   Dl_info info;
   if (ob__xchg_acq_rel(&pinned, 1u) != 0) return;
+  ob__lost_prepare();
   if (dladdr((void *)(uintptr_t)&ob__engine_free, &info) != 0 &&
       info.dli_fname != NULL)
     (void)dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
@@ -209,19 +214,18 @@ static int await_boot(ob_engine *engine) {
   pthread_mutex_unlock(&engine->life_mutex);
   if (rc == OB_OK) return OB_OK;
   pthread_join(engine->thread, NULL);
-  return ob__fail(rc, "ob_engine_start: the loop could not be made: %s%s",
-                  uv_strerror(engine->boot_errno),
-                  rc == OB_ENOMEM ? ""
-                                  : "; most often too few descriptors are "
-                                    "free (a loop takes 8)");
+  return ob__fail(
+      rc, "ob_engine_start: the loop could not be made: %s%s",
+      uv_strerror(engine->boot_errno),
+      engine->boot_errno == UV_EMFILE || engine->boot_errno == UV_ENFILE ? FEW
+                                                                         : "");
 }
 
 int ob__engine_boot(ob_engine *engine) {
-  int rc;
-  engine->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (engine->wake_fd < 0)
-    return ob__fail(OB_ESYSTEM, "ob_engine_start: eventfd: %s",
-                    strerror(errno));
+  int rc = ob__wake_open(engine);
+  if (rc < 0)
+    return ob__fail(OB_ESYSTEM, "ob_engine_start: eventfd: %s%s", strerror(-rc),
+                    rc == -EMFILE || rc == -ENFILE ? FEW : "");
   rc = ob__offload_start(engine);
   if (rc != OB_OK) return rc;
   rc = ob__system_check();

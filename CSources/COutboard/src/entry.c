@@ -8,8 +8,9 @@ int ob__refuse_shutdown(const ob_engine *engine) {
 
 int ob__refuse_broken(const ob_engine *engine) {
   return ob__fail(OB_EBROKEN,
-                  "the wake-up descriptor of engine \"%s\" was closed by the "
-                  "host; descriptors from a plugin are not the host's to close",
+                  "the host has closed the descriptors of engine \"%s\"; "
+                  "close only what you have opened, or start the engine after "
+                  "that; this one can be destroyed and another started",
                   engine->name);
 }
 

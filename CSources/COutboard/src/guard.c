@@ -19,6 +19,16 @@ static int own_thread(void) {
   return ob__loop_self() != NULL || (self != NULL && self->pool != NULL);
 }
 
+/* Taken from its sleep, or from a libuv that would have aborted (lost.c). */
+static int taken(void) {
+  const ob_engine *engine = ob__loop_self();
+#ifdef OB_BREAK_TAKEN
+  return 0;
+#endif
+  return engine != NULL && engine->reachable &&
+         ob__load_relaxed(&engine->broken) > 0;
+}
+
 static _Noreturn void die(const char *what, const char *cure) {
   const ob_engine *engine = ob__loop_self();
   const char *name =
@@ -39,7 +49,7 @@ __attribute__((used, visibility("hidden"))) _Unwind_Reason_Code ob__personality(
   if (actions & _UA_FORCE_UNWIND) {
     /* A host's thread that is cancelled in a destructor of its own result may
      * go: nothing is held there. */
-    if (!own_thread()) return _URC_CONTINUE_UNWIND;
+    if (!own_thread() || taken()) return _URC_CONTINUE_UNWIND;
     die("pthread_exit or pthread_cancel ended the engine's own thread from",
         "return from it; end threads of the host only");
   }

@@ -76,8 +76,7 @@ uint64_t ob__yield_limit(uint32_t callers);
 /* Notes a slow one, and bans yielding if that was one too many. */
 void ob__yield_slow(ob__yield *guard, uint64_t begin, uint64_t now);
 
-/* --- Engine ----------------------------------------------------------------
- */
+/* --- Engine --------------------------------------------------------------- */
 
 struct ob_start_token {
   ob_engine *engine;
@@ -106,7 +105,9 @@ struct ob_engine {
   uint32_t gate;                /* 1: submitters are refused; any thread */
   uint32_t exiting;             /* exit(): nothing new starts */
   int32_t broken;        /* errno of a wake-up that failed, or RESTARTING */
-  int wake_fd;           /* closed when the engine is freed */
+  int wake_fd;           /* in the loop's epoll set: see wake.c */
+  int backend_fd;        /* that set */
+  uint32_t lost;         /* 1: the loop is without libuv (lost.c); any thread */
   uint32_t inside;       /* threads that nothing else keeps it alive for */
   uint64_t own_wakes;    /* any thread: not for a submission */
   uint32_t credit_chunk; /* credits a lane takes at once */
@@ -161,7 +162,9 @@ struct ob_engine {
   uint32_t wake_probe;
   int woke;                 /* a caller since the last push was found */
   int uv_touched;           /* ob_uv_loop was used in this batch */
-  int edge_triggered;       /* wake_fd is registered so */
+  int wake_open;            /* wake_fd is ours to close */
+  int proved;               /* the set has ended the last sleep */
+  int reachable;            /* the thread may be cancelled (lost.c) */
   int sleep_allowed;        /* prepare may announce */
   uint32_t foreign_handles; /* scratch of loop_close_handles */
   ob__wheel wheel;
@@ -201,6 +204,14 @@ struct ob_engine {
 
   struct ob__offload *offload;
 
+  struct ob_io *ios; /* loop: sets of the Swift layer (spi_io.c) */
+  void (*ios_lose)(ob_engine *engine); /* what to do with them */
+
+  /* Once the descriptors are lost (lost.c). */
+  ob__parker lost_parker; /* where the loop sleeps; any thread unparks */
+  ob__lock lost_lock;
+  int thread_gone; /* lost_lock: the loop thread may not be cancelled */
+
   /* Start and stop. */
   pthread_t thread;
   pthread_mutex_t life_mutex;
@@ -231,8 +242,7 @@ static inline int ob__on_loop(const ob_engine *engine) {
 }
 void ob__assert_loop(const ob_engine *engine, const char *function);
 
-/* --- Functions that cross files --------------------------------------------
- */
+/* --- Functions that cross files ------------------------------------------- */
 
 /* entry.c */
 int ob__enter(ob_engine *engine);
@@ -278,12 +288,6 @@ int ob__loop_open(ob_engine *engine);
 int ob__thread_create(pthread_t *thread, size_t stack, void *(*fn)(void *),
                       void *arg);
 void ob__thread_name(const char *name);
-
-/* loop.c */
-void ob__loop_run(ob_engine *engine);
-void ob__loop_close(ob_engine *engine);
-/* Closes the user's handles; 1 when none is left. */
-int ob__loop_close_handles(ob_engine *engine);
 
 /* drain.c */
 uint32_t ob__drain(ob_engine *engine);
@@ -338,10 +342,6 @@ static inline void ob__exit_check(ob_engine *engine) {
 int ob__room_take(struct ob__lane *lane, int nowait, uint64_t deadline);
 void ob__room_freed(ob_engine *engine);
 
-/* wake.c */
-/* 1: a system call was made; 0: none needed; -1: the loop is out of reach. */
-int ob__wake(ob_engine *engine);
-
 /* spin.c */
 /* What a caller waits for: (*word & mask) == value. */
 typedef struct ob__watch {
@@ -394,6 +394,7 @@ void ob__cq_abort(ob_cq *cq);
 int ob__result_failed(const ob_result *result);
 
 #include "box.h"
+#include "fds.h"
 #include "look.h"
 
 #endif

@@ -9,30 +9,25 @@
 #define _GNU_SOURCE 1
 #endif
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "internal.h"
 
-#define POLL_NS 20000u /* the longest that I/O waits for batches */
-#define LOOP_FDS 8     /* descriptors of a libuv loop, and one to spare */
-#define POLL_MOST 64u  /* batches between polls */
+#define POLL_NS 20000u  /* the longest that I/O waits for batches */
+#define POLL_MOST 64u   /* batches between polls */
+#define PROOF_NS 20000u /* so long a set that worked is taken to be there */
 
 /* --- Set-up -----------------------------------------------------------------
  */
 
+/* There is nothing to reset: see wake.c. */
 static void on_wake(uv_poll_t *handle, int status, int events) {
   ob_engine *engine = handle->data;
-  uint64_t count;
-  ssize_t got;
   (void)status;
   (void)events;
-  if (engine->edge_triggered) return; /* nothing to reset */
-  got = read(engine->wake_fd, &count, sizeof count);
-  (void)got;
+  ob__reachable(engine, 0);
+  engine->proved = 1; /* the set was there */
 }
 
 static void on_timer(uv_timer_t *handle) {
@@ -72,9 +67,11 @@ static void on_prepare(uv_prepare_t *handle) {
     ob__store_relaxed(&engine->loop_cpu, -1);
     engine->last_lane = NULL; /* whoever comes first is taken to be alone */
     engine->streak = OB__ALONE;
+    engine->proved = 0;
     ob__count(&engine->n_sleeps, 1);
     if (OB_UNLIKELY(ob__load_relaxed(&engine->inspect) != 0))
       ob__inspect_sleep(engine);
+    ob__reachable(engine, 1);
   } else {
     uv_stop(&engine->uv); /* makes the poll a look */
   }
@@ -83,21 +80,24 @@ static void on_prepare(uv_prepare_t *handle) {
 /* The first thing after epoll_wait and its callbacks. */
 static void on_check(uv_check_t *handle) {
   ob_engine *engine = handle->data;
+  ob__reachable(engine, 0);
   ob__queue_awake(engine);
   if (OB_UNLIKELY(engine->sleep_allowed && ob__watch_on(engine)))
     ob__watch_awake(ob__load_acquire(&engine->insight));
 }
 
-/* libuv registers descriptors level-triggered, which costs a read per wake-up.
- * Ours only ever needs the edge; without it we read. */
-static void make_edge_triggered(ob_engine *engine) {
+/* libuv registers descriptors for good, and sees ours readable at once; from
+ * then on it is for the wakers to ask for it. */
+static int disarm(ob_engine *engine) {
   struct epoll_event event;
   uv_run(&engine->uv, UV_RUN_NOWAIT); /* registers it */
   memset(&event, 0, sizeof event);
-  event.events = EPOLLIN | EPOLLET;
+  event.events = EPOLLONESHOT;
   event.data.fd = engine->wake_fd;
-  engine->edge_triggered = epoll_ctl(uv_backend_fd(&engine->uv), EPOLL_CTL_MOD,
-                                     engine->wake_fd, &event) == 0;
+  return epoll_ctl(engine->backend_fd, EPOLL_CTL_MOD, engine->wake_fd,
+                   &event) == 0
+             ? 0
+             : -errno;
 }
 
 static int open_handles(ob_engine *engine) {
@@ -115,96 +115,30 @@ static int open_handles(ob_engine *engine) {
   return rc;
 }
 
-static void close_any(uv_handle_t *handle, void *arg) {
-  ob_engine *engine = arg;
-  (void)engine;
-  if (!uv_is_closing(handle)) uv_close(handle, NULL);
-}
-
-/* uv_loop_init aborts the process when it gets some descriptors but not all. So
- * try for as many first; a host that opens others meanwhile can still win the
- * race. */
-static int probe_descriptors(const ob_engine *engine) {
-  int fds[LOOP_FDS], i, rc = 0;
-  for (i = 0; i < LOOP_FDS; i++) {
-    fds[i] = fcntl(engine->wake_fd, F_DUPFD_CLOEXEC, 0);
-    if (fds[i] >= 0) continue;
-    rc = -errno;
-    break;
-  }
-  /* Raw, as libuv closes: ThreadSanitizer must see both or neither. */
-  while (i-- > 0) syscall(SYS_close, fds[i]);
-  return rc;
-}
-
 int ob__loop_open(ob_engine *engine) {
-  int rc = probe_descriptors(engine);
-  if (rc == 0) rc = uv_loop_init(&engine->uv);
+  int rc = ob__uv_open(engine);
   if (rc != 0) return rc;
   /* For busy_ns: the time inside epoll_wait. */
   uv_loop_configure(&engine->uv, UV_METRICS_IDLE_TIME);
   rc = open_handles(engine);
+  if (rc == 0) rc = disarm(engine);
   if (rc != 0) {
-    uv_walk(&engine->uv, close_any, engine);
-    uv_run(&engine->uv, UV_RUN_DEFAULT);
-    uv_loop_close(&engine->uv);
+    ob__uv_undo(engine);
     return rc;
   }
   ob__wheel_init(&engine->wheel, ob__now());
   engine->wheel_set = OB_FOREVER;
-  make_edge_triggered(engine);
   return 0;
-}
-
-static int is_ours(const ob_engine *engine, const uv_handle_t *handle) {
-  return handle == (const uv_handle_t *)&engine->wake_poll ||
-         handle == (const uv_handle_t *)&engine->prepare ||
-         handle == (const uv_handle_t *)&engine->check ||
-         handle == (const uv_handle_t *)&engine->timer;
-}
-
-static void close_theirs(uv_handle_t *handle, void *arg) {
-  if (!is_ours(arg, handle) && !uv_is_closing(handle)) uv_close(handle, NULL);
-}
-
-static void count_theirs(uv_handle_t *handle, void *arg) {
-  ob_engine *engine = arg;
-  if (!is_ours(engine, handle)) engine->foreign_handles++;
-}
-
-int ob__loop_close_handles(ob_engine *engine) {
-  uv_walk(&engine->uv, close_theirs, engine);
-  engine->sleep_allowed = 0;
-  OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_NOWAIT));
-  engine->foreign_handles = 0;
-  uv_walk(&engine->uv, count_theirs, engine);
-  return engine->foreign_handles == 0;
-}
-
-/* After the queue was closed: nothing can come in any more. */
-void ob__loop_close(ob_engine *engine) {
-  int rounds;
-  ob__wheel_flush(&engine->wheel, OB_ESHUTDOWN);
-  uv_walk(&engine->uv, close_any, engine);
-  engine->sleep_allowed = 0;
-  for (rounds = 0; rounds < 100 && uv_loop_alive(&engine->uv); rounds++)
-    OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_NOWAIT));
-  pthread_mutex_lock(&engine->life_mutex);
-  ob__count(&engine->idle_ns, uv_metrics_idle_time(&engine->uv));
-  ob__store_relaxed(&engine->ended_at, ob__now());
-  engine->uv_closed = 1;
-  pthread_mutex_unlock(&engine->life_mutex);
-  /* Fails with a uv request of the user's still pending, which may come back to
-   * the loop: its memory and descriptors then stay. */
-  engine->uv_leaked = uv_loop_close(&engine->uv) != 0;
 }
 
 /* --- The loop ---------------------------------------------------------------
  */
 
-/* A look at timers and I/O without waiting. */
-static void poll_now(ob_engine *engine) {
+/* A look at timers and I/O without waiting; 0: there is nothing to look at any
+ * more. */
+static int poll_now(ob_engine *engine) {
   uint64_t now;
+  if (OB_UNLIKELY(!ob__set_is_ours(engine, !ob__uv_told()))) return 0;
   engine->sleep_allowed = 0;
   if (engine->wheel.count > 0) ob__wheel_advance(&engine->wheel, ob__now());
   OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_NOWAIT));
@@ -220,6 +154,7 @@ static void poll_now(ob_engine *engine) {
     engine->poll_every++;
   engine->poll_time = now;
   engine->poll_left = engine->poll_every;
+  return 1;
 }
 
 /* Whether it is time for a look. The clock is read at every fourth batch only,
@@ -233,7 +168,17 @@ static int poll_due(ob_engine *engine, uint32_t ran) {
          ob__now() - engine->poll_time > POLL_NS;
 }
 
-static void sleep_once(ob_engine *engine) {
+/* A set that has woken the loop was there. A libuv that is not told from ours
+ * aborts at the next look, so that for it this holds no longer than between two
+ * calls. */
+static int doubtful(const ob_engine *engine) {
+  return !engine->proved ||
+         (!ob__uv_told() && ob__now() - engine->poll_time >= PROOF_NS);
+}
+
+/* As poll_now. */
+static int sleep_once(ob_engine *engine) {
+  if (OB_UNLIKELY(!ob__set_is_ours(engine, doubtful(engine)))) return 0;
   engine->sleep_allowed = 1;
   OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_ONCE));
   engine->sleep_allowed = 0;
@@ -243,20 +188,21 @@ static void sleep_once(ob_engine *engine) {
   engine->poll_left = engine->poll_every;
   if (OB_UNLIKELY(ob__load_relaxed(&engine->inspect) != 0))
     ob__inspect_wake(engine);
+  return 1;
 }
 
-void ob__loop_run(ob_engine *engine) {
+int ob__loop_run(ob_engine *engine) {
   for (;;) {
     uint32_t ran;
     ob__exit_check(engine);
     ran = ob__drain(engine);
     if (OB_UNLIKELY(ob__load_relaxed(&engine->stop) != OB__STOP_NONE) &&
         ob__stop_step(engine))
-      return;
+      return 1;
     if (ran > 0) {
-      if (poll_due(engine, ran)) poll_now(engine);
+      if (poll_due(engine, ran) && !poll_now(engine)) return 0;
       if (engine->ready != NULL || ob__spin_loop(engine)) continue;
     }
-    if (engine->ready == NULL) sleep_once(engine);
+    if (engine->ready == NULL && !sleep_once(engine)) return 0;
   }
 }

@@ -21,10 +21,12 @@ int ob__queue_push(ob_engine *engine, ob_node *node) {
 }
 
 int ob__push_exempt(ob_engine *engine, ob_node *node) {
-  int found = ob__queue_push(engine, node);
+  int found = ob__queue_push(engine, node), woke;
   if (found == OB__PUSH_CLOSED) return OB_ESHUTDOWN;
-  if (found == OB__PUSH_ASLEEP && ob__wake(engine) > 0)
-    ob__add_relaxed(&engine->own_wakes, UINT64_C(1));
+  if (found != OB__PUSH_ASLEEP) return OB_OK;
+  woke = ob__wake(engine);
+  if (OB_UNLIKELY(woke < 0)) ob__lose(engine, -woke);
+  if (woke > 0) ob__add_relaxed(&engine->own_wakes, UINT64_C(1));
   return OB_OK;
 }
 
@@ -39,7 +41,7 @@ int ob__push_last(ob_engine *engine, ob_node *node) {
 
 static int push_and_wake(ob__lane *lane, ob_node *node) {
   ob_engine *engine = lane->engine;
-  int found = ob__queue_push(engine, node), woke;
+  int found = ob__queue_push(engine, node), woke, undone;
   ob_node *mine = node;
   if (OB_LIKELY(found == OB__PUSH_AWAKE)) return OB_OK;
   if (found == OB__PUSH_CLOSED) return OB_ESHUTDOWN;
@@ -48,10 +50,11 @@ static int push_and_wake(ob__lane *lane, ob_node *node) {
     ob__count(&lane->n_wakes, (uint64_t)woke);
     return OB_OK;
   }
-  /* The loop cannot be woken. Alone in the list, the node can be had back;
-   * behind another it stays with that one, whose pusher was told. */
-  if (ob__cas_acq_rel(&engine->head, &mine, OB__SLEEPING)) return OB_EBROKEN;
-  return OB_OK;
+  /* The loop sleeps without descriptors. Alone in the list, the node can be had
+   * back; behind another, or with a loop that another has told, it stays. */
+  undone = ob__cas_acq_rel(&engine->head, &mine, OB__SLEEPING);
+  ob__lose(engine, -woke); /* after that: the loop would take it */
+  return undone ? OB_EBROKEN : OB_OK;
 }
 
 int ob__push_or_undo(ob__lane *lane, ob_node *node) {

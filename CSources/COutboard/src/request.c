@@ -123,6 +123,8 @@ int ob__request_status(const ob_request *request, uint32_t state) {
       return OB_EAGAIN;
     case OB__END_NOTHREAD:
       return OB_ESYSTEM;
+    case OB__END_BROKEN:
+      return OB_EBROKEN;
     default:
       return request->status;
   }

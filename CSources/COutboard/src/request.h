@@ -29,7 +29,7 @@
  *   POOLED -> RUNNING         pool thread     CAS, fails when DONE
  *   !DONE -> DONE|EARLY       cancel, expiry, CAS; the winner delivers
  *                             shutdown
- *                             (expiry alone once RUNNING)
+ *                             (expiry and breakage alone once RUNNING)
  *   RUNNING -> CANCEL|NODE    cancel,         CAS, pushes if NODE was clear
  *                             shutdown
  *   RUNNING -> ANSWERED       completer       OR; found set: misuse
@@ -67,8 +67,9 @@ enum {
   OB__END_TIMEOUT = 1,
   OB__END_CANCEL,
   OB__END_SHUTDOWN,
-  OB__END_NOROOM,  /* the pool's queue was full */
-  OB__END_NOTHREAD /* no pool thread could be had */
+  OB__END_NOROOM,   /* the pool's queue was full */
+  OB__END_NOTHREAD, /* no pool thread could be had */
+  OB__END_BROKEN    /* the host closed the descriptors */
 };
 
 /* Private flags beside enum ob_call_flags. */

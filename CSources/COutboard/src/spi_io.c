@@ -6,7 +6,10 @@
  * costs two system calls per wait, and its memory outlives its close, which at
  * a stop comes without a callback. Registrations are one-shot and carry a tag,
  * so that an event that was fetched before its descriptor was let go, or of a
- * file that lives on under another number, is told from a fresh one. */
+ * file that lives on under another number, is told from a fresh one.
+ *
+ * The loop's eventfd is a member, too, that is asked for nothing: so the set
+ * can be told from a stranger's under its number (fds.c). */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
@@ -32,6 +35,7 @@ struct ob_io {
   uint32_t fork_word;  /* fork.c: the process it belongs to */
   int status;          /* OB_OK; why it takes no more */
   int epoll_fd;        /* closed with OB_ESHUTDOWN */
+  struct ob_io *next;  /* of the engine's */
 };
 
 void ob_spi_errno_text(int code, char *text, size_t size) {
@@ -53,10 +57,40 @@ int ob_spi_io_ours(const ob_io *io) {
   return io->fork_word == ob__fork_word();
 }
 
+static void close_set(const ob_io *io) {
+#ifndef OB_BREAK_IO
+  if (!ob__fd_known(io->epoll_fd, io->engine->wake_fd)) return;
+#endif
+  ob__fd_close(io->epoll_fd);
+}
+
+static void leave_engine(ob_io *io) {
+  ob_io **at = &io->engine->ios;
+  while (*at != NULL && *at != io) at = &(*at)->next;
+  if (*at == io) *at = io->next;
+}
+
+/* The host has closed the set, or the loop's. */
+static void lose(ob_io *io) {
+  if (io->status != OB_OK) return;
+  io->status = OB_EBROKEN;
+  close_set(io); /* the loop's may be gone, and this one be there */
+  io->closed(io->user, OB_EBROKEN);
+}
+
+static void lose_all(ob_engine *engine) {
+  ob_io *io, *next;
+  for (io = engine->ios; io != NULL; io = next) {
+    next = io->next;
+    lose(io);
+  }
+}
+
 /* Fires once, as the loop closes; the last use of io here. */
 static void on_closing(ob_timer *timer, int status) {
   ob_io *io = (ob_io *)((char *)timer - offsetof(struct ob_io, closing));
-  if (io->status != OB_EBROKEN) close(io->epoll_fd);
+  leave_engine(io);
+  if (io->status != OB_EBROKEN) close_set(io);
   io->status = status;
   io->closed(io->user, status);
 }
@@ -75,12 +109,13 @@ static void on_ready(uv_poll_t *handle, int status, int events) {
   struct epoll_event found[EVENTS];
   int count, i;
   (void)events;
+  ob__reachable(io->engine, 0);
+  io->engine->proved = 1;
   /* Level-triggered: what does not fit comes again. */
   count = status == 0 ? epoll_wait(io->epoll_fd, found, EVENTS, 0) : -1;
   if (count < 0 && (status != 0 || errno != EINTR)) {
     uv_poll_stop(&io->poll); /* the host has closed the set */
-    io->status = OB_EBROKEN;
-    io->closed(io->user, OB_EBROKEN);
+    lose(io);
     return;
   }
   for (i = 0; i < count; i++)
@@ -89,10 +124,18 @@ static void on_ready(uv_poll_t *handle, int status, int events) {
 }
 
 static int open_set(ob_io *io) {
+  struct epoll_event nothing;
   int rc;
   io->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   if (io->epoll_fd < 0) return -errno;
-  rc = uv_poll_init(&io->engine->uv, &io->poll, io->epoll_fd);
+  io->epoll_fd = ob__fd_raise(io->epoll_fd);
+  memset(&nothing, 0, sizeof nothing);
+  nothing.events = EPOLLONESHOT;
+  rc = 0;
+  if (epoll_ctl(io->epoll_fd, EPOLL_CTL_ADD, io->engine->wake_fd, &nothing) !=
+      0)
+    rc = -errno;
+  if (rc == 0) rc = uv_poll_init(&io->engine->uv, &io->poll, io->epoll_fd);
   if (rc != 0) {
     close(io->epoll_fd);
     return rc;
@@ -109,6 +152,7 @@ int ob_spi_io_open(ob_io **out, ob_engine *engine, ob_io_ready ready,
   ob__assert_loop(engine, "ob_spi_io_open");
   /* The loop's handles are being closed: another would hold up the stop. */
   if (engine->hooks_done) return ob__refuse_shutdown(engine);
+  if (ob__load_relaxed(&engine->broken) > 0) return ob__refuse_broken(engine);
   io = calloc(1, sizeof *io);
   if (io == NULL) return ob__fail(OB_ENOMEM, "no memory for descriptors");
   *io = (ob_io){.engine = engine,
@@ -125,6 +169,9 @@ int ob_spi_io_open(ob_io **out, ob_engine *engine, ob_io_ready ready,
   io->closing.fire = on_closing;
   ob_spi_timer_start(engine, &io->closing, OB_FOREVER / 4);
   engine->uv_touched = 1;
+  io->next = engine->ios;
+  engine->ios = io;
+  engine->ios_lose = lose_all;
   *out = io;
   return OB_OK;
 }
@@ -164,5 +211,6 @@ void ob_spi_io_free(ob_io *io) {
     return;
   }
   /* The parent's. The rest is as its loop left it at the fork. */
-  if (io->status == OB_OK) close(io->epoll_fd);
+  if (io->status == OB_OK && ob__fd_is_set(io->epoll_fd))
+    ob__fd_close(io->epoll_fd);
 }

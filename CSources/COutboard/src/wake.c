@@ -1,5 +1,13 @@
-/* Waking the loop: one write to an eventfd, made by the pusher that found the
- * list SLEEPING (queue.h).
+/* Waking the loop: one epoll_ctl, made by the pusher that found the list
+ * SLEEPING (queue.h).
+ *
+ * The loop's epoll set has an eventfd in it that is readable for good but asked
+ * for nothing; asking for it once (EPOLLONESHOT) wakes the loop. The kernel
+ * delivers and disarms under one lock, so no wake-up is lost and there is
+ * nothing to reset. A write to the descriptor would do as well, but whoever
+ * closed it and opened a file under its number would find our eight bytes in
+ * there. This call fails on everything that is not the set with that very
+ * descriptor in it.
  *
  * Not uv_async_send: its relaxed early return trusts a write that another
  * thread is about to make (libuv issue 4584), so a preempted waker would stall
@@ -8,29 +16,34 @@
 #define _GNU_SOURCE 1
 #endif
 #include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "internal.h"
 
 int ob__wake(ob_engine *engine) {
-  const uint64_t one = 1;
-  int saved = errno;
-  long rc;
+  struct epoll_event event;
+  int saved = errno, rc = 1;
   /* A callback of libuv's runs before the sleep is called off; the loop drains
    * before it sleeps again. */
   if (ob__on_loop(engine)) return 0;
-  do {
-    rc = syscall(SYS_write, engine->wake_fd, &one, sizeof one);
-  } while (rc < 0 && errno == EINTR);
-  /* EAGAIN: the counter is full, so a wake-up is pending. */
-  /* Anything else: the host has closed our descriptor. From here on every entry
-   * is refused with OB_EBROKEN. */
-  if (OB_UNLIKELY(rc < 0 && errno != EAGAIN)) {
-    ob__store_relaxed(&engine->broken, errno);
-    errno = saved;
-    return -1;
+  /* Set before the loop first sleeps there, which our push has seen. */
+  if (OB_UNLIKELY(ob__load_acquire(&engine->lost))) {
+    ob__unpark(&engine->lost_parker);
+    return 1;
   }
+  memset(&event, 0, sizeof event);
+  event.events = EPOLLIN | EPOLLONESHOT;
+  event.data.fd = engine->wake_fd;
+  if (OB_LIKELY(syscall(SYS_epoll_ctl, engine->backend_fd, EPOLL_CTL_MOD,
+                        engine->wake_fd, &event) == 0))
+    return rc;
+  rc = -errno;
+#ifdef OB_BREAK_TYPE /* a wake-up by number alone */
+  if (write(engine->wake_fd, "12345678", 8) == 8) return 1;
+#endif
   errno = saved;
-  return 1;
+  return rc;
 }

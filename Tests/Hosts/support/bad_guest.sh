@@ -9,14 +9,11 @@
 #   accepts PROMISE SWITCH PLUGIN COMMAND...
 #       the same with a switch that is no fault (GUEST_STRICT, GUEST_GOOD): the
 #       command must pass, else the stand-in itself would be what is rejected.
-<<<<<<< HEAD
 #   notices PROMISE TEXT COMMAND...
 #       the same with what is bad in the command: the host's own fault
-=======
 #   rejects_soon ...          as rejects, a few at a time in the background:
 #                             most of their time is waiting for what must not come
 #   all_rejected              waits for these
->>>>>>> m2
 #   bad_guest SWITCH PLUGIN   builds it and prints its path
 #
 # $rejected is how many were.

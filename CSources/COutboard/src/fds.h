@@ -1,0 +1,69 @@
+/* The loop's side of the descriptors: libuv, the wake-up, and what becomes of
+ * an engine whose host has closed them. Included by internal.h. */
+#ifndef OB_FDS_H
+#define OB_FDS_H
+
+/* Where libuv is linked in with its system calls redirected (link/uv_stubs.c of
+ * CPluginABI). Otherwise undefined, at address 0. */
+extern int (*ob__uv_lost)(int set) __attribute__((weak, visibility("hidden")));
+extern void (*ob__uv_sleep)(int begins)
+    __attribute__((weak, visibility("hidden")));
+extern void (*ob__uv_dead)(void) __attribute__((weak, visibility("hidden")));
+extern void ob__uv_reserve(int *fds)
+    __attribute__((weak, visibility("hidden")));
+
+static inline int ob__uv_told(void) {
+  return &ob__uv_lost != NULL;
+}
+
+/* loop.c */
+/* 1: stopped; 0: the descriptors are gone. */
+int ob__loop_run(ob_engine *engine);
+/* Takes leave of libuv. */
+void ob__loop_lose(ob_engine *engine);
+void ob__loop_close(ob_engine *engine);
+/* Closes the user's handles; 1 when none is left. */
+int ob__loop_close_handles(ob_engine *engine);
+
+/* loop_uv.c */
+int ob__uv_open(ob_engine *engine);
+void ob__uv_undo(ob_engine *engine);
+/* Before libuv waits at its set: 0, it is gone. With doubt the set is asked. */
+int ob__set_is_ours(ob_engine *engine, int doubt);
+
+/* wake.c */
+/* 1: a system call was made; 0: none needed; a negative errno: the descriptors
+ * are lost, and ob__lose is to follow. */
+int ob__wake(ob_engine *engine);
+
+/* fds.c */
+/* Moves a descriptor to a high number, if it can be; closes the low one. */
+int ob__fd_raise(int fd);
+/* The same, to a number that nobody has had for long. */
+int ob__fd_raise_apart(int fd);
+void ob__fd_close(int fd);
+/* 1: set is an epoll set, and fd the very file that it has under fd. */
+int ob__fd_known(int set, int fd);
+/* 1: some epoll set. */
+int ob__fd_is_set(int fd);
+int ob__wake_open(ob_engine *engine);
+void ob__wake_close(ob_engine *engine);
+/* Makes the loop forget the descriptors that are not ours any more; 0: its
+ * epoll set is one of them. */
+int ob__fds_disown(ob_engine *engine);
+/* In a fork child: closes those that are the parent's still. */
+void ob__fds_close_inherited(ob_engine *engine);
+
+/* lost.c */
+/* Once, at the first start. */
+void ob__lost_prepare(void);
+/* The descriptors are gone: says so, and has the loop know. If the loop has
+ * ended, it does not matter. */
+void ob__lose(ob_engine *engine, int error);
+/* Whether the loop thread may be taken from where it is. */
+void ob__reachable(ob_engine *engine, int yes);
+/* The loop without libuv, until it is stopped. */
+void ob__lost_run(ob_engine *engine);
+void ob__lost_end(ob_engine *engine);
+
+#endif
