@@ -257,16 +257,17 @@ static void after_call(uint8_t **buf, size_t *len) {
   static size_t kept_len;
   pthread_mutex_lock(&mutex);
   if (++calls % 97 == 0) {
-    uint8_t *copy = malloc(*len);
+    const size_t mine = *len;
+    uint8_t *copy = malloc(mine);
     if (copy == NULL) abort();
-    memcpy(copy, *buf, *len);
+    memcpy(copy, *buf, mine);
     if (kept != NULL) {
       plugin()->free_string(*buf, *len);
       *buf = kept;
       *len = kept_len;
     }
     kept = copy;
-    kept_len = *len;
+    kept_len = mine;
   }
   pthread_mutex_unlock(&mutex);
 }
