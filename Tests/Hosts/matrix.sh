@@ -15,41 +15,50 @@ only=" $* "
 gcc -std=gnu11 -O2 -Wall -Wextra -Wpedantic -fPIC -shared \
   -o "$build/hosts/libmanners.so" support/manners.c -ldl -lm || exit 1
 
-# A host is a process group of its own (set -m, by which it does not inherit an
-# ignored SIGINT either). Its run.sh is told to end, once (timeout --foreground:
-# else twice, the second time while it removes what is its own); what it leaves
-# of the group then ends.
-job=
+# Two at a time: most of a host's time is waiting for what must not come. Each is
+# a process group of its own (set -m, by which it does not inherit an ignored
+# SIGINT either). Its run.sh is told to end, once (timeout --foreground: else
+# twice, the second time while it removes what is its own); what it leaves of
+# the group then ends.
+at_once=${OB_HOSTS_AT_ONCE:-2}
+declare -A names=() begins=()
 ended() { # NUMBER
   trap '' INT TERM HUP
-  if [ -n "$job" ]; then
-    kill -TERM "$job" 2>/dev/null
+  for job in "${!names[@]}"; do kill -TERM "$job" 2>/dev/null; done
+  for job in "${!names[@]}"; do
     wait "$job"
     kill -KILL -- "-$job" 2>/dev/null
-  fi
+  done
   exit $((128 + $1))
 }
 trap 'ended 1' HUP
 trap 'ended 2' INT
 trap 'ended 15' TERM
 
+finish_one() {
+  local job code
+  wait -n -p job
+  code=$?
+  kill -KILL -- "-$job" 2>/dev/null
+  echo "--- ${names[$job]#*|}: $((SECONDS - begins[$job])) s"
+  if [ $code -ne 0 ]; then
+    echo "--- ${names[$job]#*|}: exit status $code"
+    printf '%s\tended\tFAILED\texit status %s\n' "${names[$job]%%|*}" $code \
+      >>"$OB_RESULTS"
+  fi
+  unset "names[$job]" "begins[$job]"
+}
+
 while IFS='|' read -r host heading limit; do
   case $host in '' | '#'*) continue ;; esac
   if [ $# -gt 0 ] && [[ $only != *" $host "* ]]; then continue; fi
-  begin=$SECONDS
-  echo "--- $heading"
+  while [ ${#names[@]} -ge "$at_once" ]; do finish_one; done
   set -m
   timeout --foreground -k 10 "$limit" "$host/run.sh" </dev/null &
-  job=$!
   set +m
-  wait "$job"
-  code=$?
-  kill -KILL -- "-$job" 2>/dev/null
-  job=
-  if [ $code -ne 0 ]; then
-    echo "--- $heading: exit status $code after $((SECONDS - begin)) s"
-    printf '%s\tended\tFAILED\texit status %s\n' "$host" $code >>"$OB_RESULTS"
-  fi
+  names[$!]="$host|$heading"
+  begins[$!]=$SECONDS
 done <hosts.txt
+while [ ${#names[@]} -gt 0 ]; do finish_one; done
 
 python3 matrix.py "$OB_RESULTS" "$@"

@@ -199,6 +199,16 @@ void show_engine_fork() {
 // --- exit --------------------------------------------------------------------
 
 poisoned_page early;  // complete before the first engine
+std::atomic<bool> leaving{false};
+
+// Right, or, once the engines halt, an error.
+void call_price(const callers &both) {
+  int32_t code = 0;
+  char *text = caller_call(&both.pricing, "get_product_price",
+                           R"({"product_id":1})", &code);
+  if (code != 0 && !leaving) caller_wrong("pricing said %d %s", code, text);
+  free(text);
+}
 
 // Jobs that touch the page on the loop and in the pool, in threads that hand in
 // more until they are refused.
@@ -214,7 +224,7 @@ void storm_page(outboard::engine &engine, const callers &both,
             ran++;
           });
           engine.call([&page] { page.touch(); });
-          if (n % 8 == 0) caller_price(&both.pricing, n);
+          if (n % 8 == 0) call_price(both);
         }
       } catch (const outboard::error &) {
         // It has halted.
@@ -231,6 +241,7 @@ void leave_engine() {
   // Not a static engine, which its destructor would stop: threads call it.
   static auto *engine = new outboard::engine;
   storm_page(*engine, both, early);
+  leaving = true;
   std::exit(7);
 }
 
@@ -241,6 +252,7 @@ void leave_late() {
   static auto *engine = new outboard::engine;
   static poisoned_page late;
   storm_page(*engine, both, late);
+  leaving = true;
   std::exit(7);
 }
 
