@@ -53,14 +53,16 @@ static int usable(int number) {
 #if defined(__GLIBC__)
 static void on_signal(int number, siginfo_t *info, void *context);
 
-/* By the handler: what `installed` says is a moment behind, or ahead. */
+/* By the handler: what `installed` says is a moment behind, or ahead. By that
+ * alone: ThreadSanitizer's sigaction gives handler and flags of different
+ * times. */
 static int is_hosts(const struct sigaction *now) {
 #ifdef OB_BREAK_OWN_SIGNAL
   return now->sa_handler != SIG_DFL &&
          ob__load_relaxed(&capture.installed) == 0;
 #endif
-  return now->sa_flags & SA_SIGINFO ? now->sa_sigaction != on_signal
-                                    : now->sa_handler != SIG_DFL;
+  return now->sa_handler != SIG_DFL &&
+         (uintptr_t)now->sa_handler != (uintptr_t)on_signal;
 }
 #endif
 
