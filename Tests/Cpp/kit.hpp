@@ -63,4 +63,9 @@ void await_that(Condition holds) {  // the test's time limit is the bound
   while (!holds()) std::this_thread::sleep_for(1ms);
 }
 
+// One that is no std::exception.
+struct own_exception {
+  int number;
+};
+
 #endif

@@ -51,7 +51,7 @@ P
 make --no-print-directory -C "$root" lib >/dev/null || exit 1
 make --no-print-directory -C "$here/../C" VARIANT=release \
   OUT="$build/c/release" "$build/c/release/call" >/dev/null || exit 1
-for program in calls aborts; do
+for program in calls answers aborts; do
   build_with "$headers" "$program" "$work/good-$program" ||
     { say FAIL "$program does not build" && cat "$work/log"; }
 done
@@ -59,19 +59,19 @@ done
 mutant FORCED outboard_detail.hpp '#if defined(__GLIBCXX__)' '#if 0' \
   aborts pthread_exit_in_a_callable
 mutant TAKEN outboard_detail.hpp '    taken = true;' '' \
-  calls a_ticket_is_taken_once
+  answers a_ticket_is_taken_once
 mutant STARTING outboard_job.hpp 'if (starting) {' 'if (false) {' \
   calls exceptions_keep_their_type
 mutant DROPPED outboard_job.hpp 'else if (lost)' 'else if (false)' \
-  calls a_promise_that_is_dropped
+  answers a_promise_that_is_dropped
 mutant HOOK outboard_job.hpp 'hook_then = std::move(on_cancelled);' '' \
-  calls a_promise_answers_from_its_hook
+  answers a_promise_answers_from_its_hook
 mutant REFUSED outboard.hpp 'if (rc != OB_OK) made->drop();' '' \
   calls a_stop_is_seen_and_refuses
 mutant POSTED outboard.hpp 'if (rc == OB_OK) body.release();' 'body.release();' \
   calls a_stop_is_seen_and_refuses
 mutant CLAIM outboard_job.hpp 'return std::exchange(request, nullptr);' \
-  'return request;' calls a_promise_kept_elsewhere
+  'return request;' answers a_promise_kept_elsewhere
 mutant CALLABLE outboard_job.hpp 'self->end_callable();' '' \
   calls a_callable_that_never_ran_goes_on_the_loop
 echo "mutants (C++): $passed passed, $failed failed"

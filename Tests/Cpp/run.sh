@@ -9,7 +9,7 @@ variant=${1:-release}
 build=${OB_BUILD:-$root/build}
 out=$build/cpp/$variant
 headers=$root/CSources/COutboard/include
-warn=(-Wall -Wextra -Wpedantic -Werror)
+warn=(-Wshadow -Wall -Wextra -Wpedantic -Werror)
 # shellcheck disable=SC2207
 libs=($(pkg-config --libs libuv) -lpthread -ldl)
 passed=0 failed=0
@@ -80,7 +80,7 @@ example() { # COMPILER...
 programs() { # TAG COMPILER...
   local tag=$1 name p f
   shift
-  for name in calls aborts threads; do
+  for name in calls answers aborts threads; do
     check "$name, $*: builds" "$@" "${warn[@]}" -g -I"$headers" \
       "$here/$name.cpp" "${harness[@]}" "${core[@]}" "${libs[@]}" \
       -o "$out/$name-$tag"

@@ -177,14 +177,14 @@ struct job final : state<R> {
   }
 
  private:
-  void at_once(ob_request *request) {
+  void at_once(ob_request *handed) {
     std::unique_ptr<hook> then;
     if (Where == where::pool) {
       std::lock_guard<std::mutex> lock(this->mutex);
-      this->request = request;
+      this->request = handed;
     }
     if constexpr (std::is_invocable_v<F &, context &>) {
-      typename known_later<F>::type now(request,
+      typename known_later<F>::type now(handed,
                                         Where == where::pool ? this : nullptr);
       this->out.run(*f, now);
     } else {
@@ -192,14 +192,14 @@ struct job final : state<R> {
     }
     f.reset(); /* what it holds is gone when the caller goes on */
     if (Where == where::pool) this->claim(then);
-    ob_complete(request, OB_OK, ob_result_none());
+    ob_complete(handed, OB_OK, ob_result_none());
   }
 
-  void later(ob_request *request) {
+  void later(ob_request *handed) {
     bool lost;
     {
       std::lock_guard<std::mutex> lock(this->mutex);
-      this->request = request;
+      this->request = handed;
       this->starting = true;
     }
     this->add_owner(); /* the promise; the loop keeps this here meanwhile */

@@ -58,8 +58,7 @@ int ob__fail(int status, const char *format, ...)
 void ob__die(const char *cause, const char *cure)
     __attribute__((noreturn, format(printf, 1, 0)));
 
-/* --- Spinning (spin.c) -----------------------------------------------------
- */
+/* --- Spinning (spin.c) --------------------------------------------------- */
 
 /* Yields are guarded: several slow ones in a while (another process wants the
  * CPU) ban yielding for a while. Any thread, relaxed; times in ns. */
