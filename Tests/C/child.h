@@ -8,7 +8,7 @@
 #include "probe.h"
 
 /* A child that hangs is what these tests are about. */
-#define CHILD_NS (10 * S * (1 + 4 * TOOL_THREADS))
+#define CHILD_NS (30 * S * (1 + 4 * TOOL_THREADS))
 
 /* Runs body(arg) in a child, which must end with status 0 in time. */
 static inline void in_child(void (*body)(void *), void *arg) {

@@ -20,10 +20,12 @@ say() { # ok|FAIL TEXT
   if [ "$1" = "ok  " ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
-# Compiles the files that know the switch, links them before the good ones.
+# Compiles the files that know the switch (all, if a header does), links them
+# before the good ones.
 build() { # NAME PROGRAM VARIANT
   local dir=$out/$1 good=$builds/$3 file object objects=() good_objects=()
-  local flags=(-O2) libs=() sources=("$core"/src/*.c)
+  local flags=(-O2) libs=() sources=("$core"/src/*.c) everywhere=no
+  if grep -q "OB_BREAK_$1\b" "$core"/src/*.h; then everywhere=yes; fi
   if [ "$3" = tsan ]; then flags=(-O1 -fsanitize=thread); fi
   if [ "$3" = static ]; then
     sources+=("$stubs")
@@ -35,7 +37,7 @@ build() { # NAME PROGRAM VARIANT
   mkdir -p "$dir"
   for file in "${sources[@]}"; do
     object=$(basename "$file" .c).o
-    if grep -q "OB_BREAK_$1\b" "$file"; then
+    if [ $everywhere = yes ] || grep -q "OB_BREAK_$1\b" "$file"; then
       # shellcheck disable=SC2046
       gcc -std=gnu11 "${flags[@]}" -g -w -fvisibility=hidden "-DOB_BREAK_$1" \
         -I"$core/include" -I"$core/src" $(pkg-config --cflags libuv) \
@@ -65,8 +67,8 @@ try() { # NAME PROGRAM TEST VARIANT
   if [ "$4" = tsan ]; then
     local -x OB_TEST_OPS=0.02 OB_TEST_SCALE=4 TSAN_OPTIONS=halt_on_error=1
   fi
-  if ! "$good/$2" "$3" >"$log" 2>&1; then
-    say FAIL "$1: $2/$3 does not pass on the good build"
+  if ! OB_TEST_SCALE=${OB_TEST_GOOD_SCALE:-4} "$good/$2" "$3" >"$log" 2>&1; then
+    say FAIL "$1: $2/$3 does not pass on the good build (see $log)"
   elif ! build "$1" "$2" "$4" >"$log" 2>&1; then
     say FAIL "$1: does not build (see $log)"
   elif caught "$out/$1/$2" "$3" "$log"; then

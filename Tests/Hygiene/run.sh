@@ -234,11 +234,17 @@ short_of_memory() {
       -o "$work/late/$(basename "$file" .c).o"
     objects+=("$work/late/$(basename "$file" .c).o")
   done
+  sed 's/tls_model("initial-exec")/tls_model("global-dynamic")/' \
+    "$abi/link/uv_stubs.c" >"$work/late/uv_stubs.c"
+  must gcc -std=gnu11 -O1 -w -fPIC -fvisibility=hidden \
+    -ftls-model=global-dynamic -I"$core/include" -c "$work/late/uv_stubs.c" \
+    -o "$work/late/uv_stubs.o"
   # shellcheck disable=SC2046
   must gcc -std=gnu11 "${link_flags[@]}" \
     "-Wl,--version-script=$abi/link/plugin.map" -I"$abi/include" \
     -I"$core/include" $(pkg-config --cflags libuv) \
-    "$root/CSources/ClockPlugin/clock.c" "$abi"/src/*.c "${objects[@]}" "$uv" \
+    "$root/CSources/ClockPlugin/clock.c" "$abi"/src/*.c "${objects[@]}" \
+    "$work/late/uv_stubs.o" "$uv" \
     -lpthread -ldl -o "$work/late.so"
   expect 127 "with a late block glibc ends the process, and it is seen" \
     "$work/oom" "$work/late.so" health '{}'
