@@ -4,13 +4,13 @@
 #define OB_FDS_H
 
 /* Where libuv is linked in with its system calls redirected (link/uv_stubs.c of
- * CPluginABI). Otherwise undefined, at address 0. */
-extern int (*ob__uv_lost)(int set) __attribute__((weak, visibility("hidden")));
-extern void (*ob__uv_sleep)(int begins)
-    __attribute__((weak, visibility("hidden")));
-extern void (*ob__uv_dead)(void) __attribute__((weak, visibility("hidden")));
-extern void ob__uv_reserve(int *fds)
-    __attribute__((weak, visibility("hidden")));
+ * CPluginABI). Otherwise undefined, at address 0. Not hidden here: gold gives
+ * hidden undefined symbols the address of the image. The definitions are. */
+#define OB__UV_HOOK __attribute__((weak, visibility("default")))
+extern OB__UV_HOOK int (*ob__uv_lost)(int set);
+extern OB__UV_HOOK void (*ob__uv_sleep)(int begins);
+extern OB__UV_HOOK void (*ob__uv_dead)(void);
+extern OB__UV_HOOK void ob__uv_reserve(int *fds);
 
 static inline int ob__uv_told(void) {
   return &ob__uv_lost != NULL;
