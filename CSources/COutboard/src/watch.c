@@ -211,11 +211,13 @@ static void report(ob__watched *watched, uint64_t now) {
     memset(stall.pending, 0, sizeof stall.pending);
     stall.handler = 0;
   }
+  pthread_mutex_lock(&lock);
+  watched->last = stall; /* the hook may let someone ask for it */
+  pthread_mutex_unlock(&lock);
   if (hook != NULL && hook->run != NULL)
     OB__CALL_OUT(hook->run(&stall, hook->user));
   hook_release(hook);
   pthread_mutex_lock(&lock);
-  watched->last = stall;
   watched->calling = 0;
   pthread_cond_broadcast(&unused);
   ob__insight_release(insight);
