@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Takes one guard out at a time and requires the test named for it to fail.
 #   mutants.sh [NAME...]     the table is mutants.txt: NAME PROGRAM TEST [VARIANT]
-# VARIANT is release, tsan, or static: with the libuv of our plugins, whose
-# stand-ins have guards of their own.
+# VARIANT is release, tsan, condvar, or static: with the libuv of our plugins,
+# whose stand-ins have guards of their own.
 # A guard without a line in the table, or a test that does not exist, fails too.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -27,6 +27,7 @@ build() { # NAME PROGRAM VARIANT
   local flags=(-O2) libs=() sources=("$core"/src/*.c) everywhere=no
   if grep -q "OB_BREAK_$1\b" "$core"/src/*.h; then everywhere=yes; fi
   if [ "$3" = tsan ]; then flags=(-O1 -fsanitize=thread); fi
+  if [ "$3" = condvar ]; then flags=(-O2 -DOB_PRIM_CONDVAR); fi
   if [ "$3" = static ]; then
     sources+=("$stubs")
     libs=("$root/build/uv/libuv_plugin.a" -ldl)
@@ -84,7 +85,7 @@ chosen() { # NAME: all are, if none is given
 
 # The programs of the chosen lines, in each variant.
 names=("$@")
-for variant in release tsan static; do
+for variant in release tsan condvar static; do
   programs=()
   while read -r name program _ in; do
     case "$name" in '' | '#'*) continue ;; esac

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "child.h"
 #include "probe.h"
 
 /* Time that this thread has been on a CPU. */
@@ -179,6 +180,30 @@ TEST(a_wake_up_is_for_whom_it_is_meant) {
   ob__unpark(&b.parker);
   test_join(sleeping);
   CHECK(b.spurious < c.rounds / 100);
+}
+
+/* A late wake-up may be under way when a host forks. */
+static int stopped;
+
+static void *wake_always(void *arg) {
+  ob__thread *self = arg;
+  while (!get(&stopped)) ob__unpark(&self->parker);
+  return NULL;
+}
+static void park_in_child(void *arg) {
+  ob__thread *self = arg;
+  ob__park(&self->parker, 0);
+  ob__unpark(&self->parker);
+}
+TEST(a_childs_parker_is_free) {
+  LEAVE_OUT_IF(TOOL_THREADS);            /* a fork beside threads */
+  ob_engine *engine = test_engine(NULL); /* arranges for forks */
+  ob__thread *self = ob__thread_self();
+  pthread_t thread = test_thread(wake_always, self);
+  for (int i = 0; i < 100; i++) in_child(park_in_child, self);
+  set(&stopped, 1);
+  test_join(thread);
+  test_stop(engine);
 }
 
 TEST(errno_is_left_alone) {

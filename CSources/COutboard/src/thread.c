@@ -149,6 +149,16 @@ ob__thread *ob__thread_self(void) {
   return self;
 }
 
+/* A thread of the parent's may have been about to wake this one, or the next
+ * that gets a record of those kept, and so hold the parker's mutex, where it
+ * has one. */
+static void parkers_in_child(void) {
+  ob__thread *kept;
+  if (tls_self != NULL) ob__parker_init(&tls_self->parker);
+  for (kept = free_threads; kept != NULL; kept = kept->next_free)
+    ob__parker_init(&kept->parker);
+}
+
 /* In a fork child: this thread is no loop's and no pool's any more. */
 void ob__thread_in_child(void) {
 #ifndef OB_BREAK_STRAY
@@ -156,6 +166,9 @@ void ob__thread_in_child(void) {
 #endif
   tls_loop = NULL;
   if (tls_self != NULL) tls_self->pool = NULL;
+#ifndef OB_BREAK_PARKERS
+  parkers_in_child();
+#endif
 }
 
 /* --- Lanes -----------------------------------------------------------------
