@@ -170,13 +170,13 @@ TEST(an_answer_from_elsewhere_ends_it) {
   ob_engine *engine = test_engine(NULL);
   int rounds = (int)test_ops(200);
   while (rounds-- > 0) {
-    tries t = {.wanted = 2, .pause_ns = 3 * MS};
+    tries t = {.wanted = 2, .pause_ns = 300 * MS};
     ob_ticket *ticket = paused(engine, &t, tell_and_pause, OB_FOREVER);
     ob_request *request = __atomic_load_n(&known, __ATOMIC_ACQUIRE);
     CHECK_EQ(ob_complete(request, 7, ob_result_none()), OB_OK);
     CHECK_EQ(ob_ticket_wait(ticket, FAR / 2, NULL), 7);
     ob_ticket_release(ticket);
-    if (rounds % 20 == 0) test_sleep_ms(6); /* past the pause */
+    if (rounds % 100 == 0) test_sleep_ms(400); /* past the pause */
     CHECK_EQ(get(&t.runs), 1);
   }
   test_stop(engine);
