@@ -4,6 +4,7 @@
 matrix.py RESULTS [HOST...]   prints the table, the failures, and the last line
                               'hosts: N passed, N failed'; exit status 1 when a
                               cell failed or is missing.
+matrix.py --failed RESULTS [HOST...]   prints the hosts with such a cell
 matrix.py --markdown RESULTS  prints the table for the README.
 matrix.py --readme README RESULTS   fails when the README's table is another
 matrix.py --update README RESULTS   and this writes it.
@@ -97,6 +98,27 @@ def check(cells, hosts):
     return failed
 
 
+def failed_hosts(cells, hosts):
+    """The keys of the hosts of which a cell failed, is missing, or is strange."""
+    known = {promise for promise, _, _ in rows("promises.txt")}
+    return [
+        key
+        for key, _, _ in hosts
+        if any(verdict(cells.get((key, one))) not in ("ok", "-") for one in known)
+        or {promise for host, promise in cells if host == key} - known
+    ]
+
+
+def chosen(names):
+    """The hosts of that name, all without a name, None if there is no such."""
+    hosts = rows("hosts.txt")
+    strange = set(names) - {host for host, _, _ in hosts}
+    if strange:
+        print("matrix.py: no such host:", ", ".join(sorted(strange)))
+        return None
+    return [host for host in hosts if not names or host[0] in names]
+
+
 def readme(path, cells, hosts, update):
     """Compares the README's table with this one, or writes it there."""
     text = pathlib.Path(path).read_text()
@@ -123,13 +145,17 @@ def main(arguments):
     if arguments[:1] in (["--readme"], ["--update"]):
         cells = read(arguments[2])
         return readme(arguments[1], cells, hosts, arguments[0] == "--update")
-    if arguments[1:]:
-        strange = set(arguments[1:]) - {host for host, _, _ in hosts}
-        if strange:
-            print("matrix.py: no such host:", ", ".join(sorted(strange)))
-            return 2
-        hosts = [host for host in hosts if host[0] in arguments[1:]]
-    return 1 if check(read(arguments[0]), hosts) else 0
+    only_failed = arguments[:1] == ["--failed"]
+    if only_failed:
+        arguments = arguments[1:]
+    hosts = chosen(arguments[1:])
+    if hosts is None:
+        return 2
+    cells = read(arguments[0])
+    if only_failed:
+        print("\n".join(failed_hosts(cells, hosts)))
+        return 0
+    return 1 if check(cells, hosts) else 0
 
 
 if __name__ == "__main__":

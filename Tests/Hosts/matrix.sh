@@ -10,7 +10,6 @@ build=${OB_BUILD:-$root/build}
 mkdir -p "$build/hosts"
 export OB_RESULTS=$build/hosts/results.tsv
 : >"$OB_RESULTS"
-only=" $* "
 
 gcc -std=gnu11 -O2 -Wall -Wextra -Wpedantic -fPIC -shared \
   -o "$build/hosts/libmanners.so" support/manners.c -ldl -lm || exit 1
@@ -20,7 +19,6 @@ gcc -std=gnu11 -O2 -Wall -Wextra -Wpedantic -fPIC -shared \
 # SIGINT either). Its run.sh is told to end, once (timeout --foreground: else
 # twice, the second time while it removes what is its own); what it leaves of
 # the group then ends.
-at_once=${OB_HOSTS_AT_ONCE:-2}
 declare -A names=() begins=()
 ended() { # NUMBER
   trap '' INT TERM HUP
@@ -49,16 +47,33 @@ finish_one() {
   unset "names[$job]" "begins[$job]"
 }
 
-while IFS='|' read -r host heading limit; do
-  case $host in '' | '#'*) continue ;; esac
-  if [ $# -gt 0 ] && [[ $only != *" $host "* ]]; then continue; fi
-  while [ ${#names[@]} -ge "$at_once" ]; do finish_one; done
-  set -m
-  timeout --foreground -k 10 "$limit" "$host/run.sh" </dev/null &
-  set +m
-  names[$!]="$host|$heading"
-  begins[$!]=$SECONDS
-done <hosts.txt
-while [ ${#names[@]} -gt 0 ]; do finish_one; done
+run() { # AT_ONCE HOST... (all without one)
+  local at_once=$1 only host heading limit
+  shift
+  only=" $* "
+  while IFS='|' read -r host heading limit; do
+    case $host in '' | '#'*) continue ;; esac
+    if [ $# -gt 0 ] && [[ $only != *" $host "* ]]; then continue; fi
+    while [ ${#names[@]} -ge "$at_once" ]; do finish_one; done
+    set -m
+    timeout --foreground -k 10 "$limit" "$host/run.sh" </dev/null &
+    set +m
+    names[$!]="$host|$heading"
+    begins[$!]=$SECONDS
+  done <hosts.txt
+  while [ ${#names[@]} -gt 0 ]; do finish_one; done
+}
+
+run "${OB_HOSTS_AT_ONCE:-2}" "$@"
+# Every check has a time limit, which a busy machine may overrun: what failed
+# gets a second chance, alone, and in the open.
+mapfile -t again < <(python3 matrix.py --failed "$OB_RESULTS" "$@" | grep .)
+if [ ${#again[@]} -gt 0 ] && [ "${OB_HOSTS_AGAIN:-1}" = 1 ]; then
+  echo "--- once more, one at a time: ${again[*]}"
+  for host in "${again[@]}"; do
+    sed -i "/^$host\t/d" "$OB_RESULTS"
+  done
+  run 1 "${again[@]}"
+fi
 
 python3 matrix.py "$OB_RESULTS" "$@"
