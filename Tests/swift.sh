@@ -6,6 +6,8 @@
 set -uo pipefail
 label=$1
 shift
+here=$(cd "$(dirname "$0")" && pwd)
+export TSAN_OPTIONS="suppressions=$here/swift-tsan.supp ${TSAN_OPTIONS:-}"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 swift test --disable-xctest --no-parallel "$@" 2>&1 | tee "$log" | grep -vE '^(􀟈|◇) .*started\.$'
