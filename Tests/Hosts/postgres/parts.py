@@ -207,7 +207,8 @@ def threads():
         moved = []
         for _ in range(5):
             counts = [switches(*one) for one in watched]
-            time.sleep(1)
+            for _ in range(10):  # a machine that stands still does so in one of them
+                time.sleep(0.1)
             now = [switches(*one) for one in watched]
             moved = [one for one, a, b in zip(watched, counts, now) if b is not None and a != b]
             if not moved:
