@@ -53,7 +53,7 @@
  *   next call. All this holds where our Makefile has linked libuv in, as in
  *   plugins. With the system's libuv the engine looks first, but libuv aborts
  *   if the host closes the descriptors, or takes the last free ones, in the
- *   microsecond between that look and its own.
+ *   20 microseconds between that look and its own.
  *
  * Denied system calls
  *   A filter of the host's (seccomp) must let pass futex, epoll_create1,

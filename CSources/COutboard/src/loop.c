@@ -134,11 +134,20 @@ int ob__loop_open(ob_engine *engine) {
 /* --- The loop ---------------------------------------------------------------
  */
 
+/* A set that has woken the loop was there. A libuv that is not told from ours
+ * aborts at the next look, so that for it this holds no longer than between two
+ * calls. */
+static int doubtful(const ob_engine *engine) {
+  return !engine->proved ||
+         (!ob__uv_told() && ob__now() - engine->poll_time >= PROOF_NS);
+}
+
 /* A look at timers and I/O without waiting; 0: there is nothing to look at any
  * more. */
 static int poll_now(ob_engine *engine) {
   uint64_t now;
-  if (OB_UNLIKELY(!ob__set_is_ours(engine, !ob__uv_told()))) return 0;
+  if (OB_UNLIKELY(!ob__set_is_ours(engine, !ob__uv_told() && doubtful(engine))))
+    return 0;
   engine->sleep_allowed = 0;
   if (engine->wheel.count > 0) ob__wheel_advance(&engine->wheel, ob__now());
   OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_NOWAIT));
@@ -166,14 +175,6 @@ static int poll_due(ob_engine *engine, uint32_t ran) {
     return 1;
   return (engine->poll_left & 3) == 0 &&
          ob__now() - engine->poll_time > POLL_NS;
-}
-
-/* A set that has woken the loop was there. A libuv that is not told from ours
- * aborts at the next look, so that for it this holds no longer than between two
- * calls. */
-static int doubtful(const ob_engine *engine) {
-  return !engine->proved ||
-         (!ob__uv_told() && ob__now() - engine->poll_time >= PROOF_NS);
 }
 
 /* As poll_now. */
