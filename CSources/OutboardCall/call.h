@@ -95,6 +95,11 @@ void answer_free(const struct plugin *plugin, struct answer *answer);
 
 /* --- json.c --------------------------------------------------------------- */
 
+/* How bytes of a plugin's are read by jansson. An integer past 64 bits is JSON
+ * all the same: it is read as a real. So is a string with \u0000 in it. */
+#define JSON_READ_FLAGS \
+  (JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL)
+
 /* Reads an argument: JSON text, or @FILE. It must be a JSON object; what names
  * it in messages. The caller frees. Ends the program when it fails. */
 char *json_argument(const char *what, const char *text);

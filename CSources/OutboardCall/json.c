@@ -7,10 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An integer past 64 bits is JSON all the same: read it as a real. So is a
- * string with \u0000 in it. */
-#define LOAD_FLAGS (JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL)
-
 #define FILE_LIMIT ((size_t)64 << 20)
 
 static char *read_file(const char *what, const char *path) {
@@ -38,7 +34,7 @@ char *json_argument(const char *what, const char *given) {
   json_error_t error;
   char *text = given[0] == '@' ? read_file(what, given + 1) : strdup(given);
   if (text == NULL) fail(EXIT_JSON, NULL, "%s: out of memory", what);
-  json_t *root = json_loads(text, LOAD_FLAGS, &error);
+  json_t *root = json_loads(text, JSON_READ_FLAGS, &error);
   if (root == NULL)
     fail(EXIT_JSON, "quote JSON for the shell: '{\"name\":1}'",
          "%s is not JSON: %s (line %d, column %d)", what, error.text,
@@ -53,7 +49,7 @@ char *json_argument(const char *what, const char *given) {
 const char *json_fault(const uint8_t *bytes, size_t size) {
   static _Thread_local json_error_t error;
   if (bytes == NULL || size == 0) return "it is empty";
-  json_t *root = json_loadb((const char *)bytes, size, LOAD_FLAGS, &error);
+  json_t *root = json_loadb((const char *)bytes, size, JSON_READ_FLAGS, &error);
   json_decref(root);
   return root != NULL ? NULL : error.text;
 }
@@ -106,7 +102,7 @@ void json_print(const uint8_t *bytes, size_t size) {
 
 char *json_error_text(const uint8_t *bytes, size_t size) {
   if (bytes == NULL) return NULL;
-  json_t *root = json_loadb((const char *)bytes, size, LOAD_FLAGS, NULL);
+  json_t *root = json_loadb((const char *)bytes, size, JSON_READ_FLAGS, NULL);
   const char *text = json_string_value(json_object_get(root, "error"));
   char *copy = text != NULL ? strdup(text) : NULL;
   json_decref(root);
@@ -151,8 +147,8 @@ const char *json_print_tools(const struct answer *answer, int names_only) {
   json_t *tool;
   const char *fault = json_fault(answer->bytes, answer->size);
   if (fault != NULL) return fault;
-  json_t *root =
-      json_loadb((const char *)answer->bytes, answer->size, LOAD_FLAGS, NULL);
+  json_t *root = json_loadb((const char *)answer->bytes, answer->size,
+                            JSON_READ_FLAGS, NULL);
   if (!json_is_array(root)) fault = "it is not an array";
   json_array_foreach(root, i, tool) {
     if (!json_is_string(json_object_get(tool, "name")))

@@ -90,9 +90,8 @@ static json_t *read_list(struct subject *subject, const char *when) {
     finding(SEVERITY_FAIL, "json", LIST_WHY, LIST_CURE,
             "list_tools %s is not JSON: %s", when, fault);
   else
-    root = json_loadb(
-        (const char *)answer.bytes, answer.size,
-        JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, NULL);
+    root = json_loadb((const char *)answer.bytes, answer.size, JSON_READ_FLAGS,
+                      NULL);
   if (root != NULL && !json_is_array(root)) {
     finding(SEVERITY_FAIL, "array", LIST_WHY, LIST_CURE,
             "list_tools answers no bare array");

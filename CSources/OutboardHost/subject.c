@@ -186,15 +186,13 @@ int reference_varies_after_all(const struct subject *subject,
 
 enum match reference_match(const struct reference *reference,
                            const struct answer *answer) {
-  const size_t flags =
-      JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL;
   if (same_bytes(&reference->answer, answer)) return MATCHES;
   if (reference->answer.code != answer->code || answer->bytes == NULL)
     return OTHER_SHAPE;
   json_t *a = json_loadb((const char *)reference->answer.bytes,
-                         reference->answer.size, flags, NULL);
-  json_t *b =
-      json_loadb((const char *)answer->bytes, answer->size, flags, NULL);
+                         reference->answer.size, JSON_READ_FLAGS, NULL);
+  json_t *b = json_loadb((const char *)answer->bytes, answer->size,
+                         JSON_READ_FLAGS, NULL);
   int same = same_shape(a, b);
   json_decref(a);
   json_decref(b);

@@ -62,16 +62,17 @@
  *   brk, rt_sigreturn, exit, exit_group, clone or clone3, and rseq if the
  *   program has begun with it. Who denies clone3 alone does it with ENOSYS,
  *   which sends the C library to clone. ob_engine_start names the one that it
- * misses. Any other call may be denied, io_uring's among them, by EPERM or
- * ENOSYS: calls, streams, pools and deadlines do without.
+ *   misses. Any other call may be denied, io_uring's among them, by EPERM or
+ *   ENOSYS: calls, streams, pools and deadlines do without.
  *
  * Fork
  *   In a fork child every call returns OB_EFORKED, or with OB_FORK_RESTART
- * finds a fresh loop; what the parent had under way stays the parent's. A fork
- * in a handler is allowed, on the loop as in the pool, but its child must end
- * (by exec, _exit or exit) before the handler returns: else the process aborts
- *   with cause and cure, since it would go on as the parent's loop. vfork
- *   children are out of contract; posix_spawn and system are not forks here.
+ *   finds a fresh loop; what the parent had under way stays the parent's. A
+ *   fork in a handler is allowed, on the loop as in the pool, but its child
+ *   must end (by exec, _exit or exit) before the handler returns: else the
+ *   process aborts with cause and cure, since it would go on as the parent's
+ *   loop. vfork children are out of contract; posix_spawn and system are not
+ *   forks here.
  *
  * exit()
  *   The engines halt in an exit handler that the first start registers: what is

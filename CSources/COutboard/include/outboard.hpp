@@ -39,9 +39,9 @@
  *   reference. They run on the loop thread and must not block; offload and
  *   submit_offload are for what does. call_async and submit_async are for what
  *   answers later: f(outboard::promise<R>), which may still run when its
- * promise has been kept. A call without a deadline keeps the callable where it
- * is; every other form moves it to the heap, and destroys it on the loop
- * thread, or on the submitting one if it was refused.
+ *   promise has been kept. A call without a deadline keeps the callable where
+ *   it is; every other form moves it to the heap, and destroys it on the loop
+ *   thread, or on the submitting one if it was refused.
  *
  * Exceptions
  *   What a callable throws is thrown again on the thread that calls, or that

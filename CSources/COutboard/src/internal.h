@@ -232,7 +232,7 @@ struct ob_engine {
   uint32_t stop_node_busy; /* 1 while queued; any thread */
   ob_node halt_node;
   uint32_t halt_sent;
-  uint32_t halted; /* exit(): 0, or one of the two below */
+  uint32_t halted; /* exit(): 0, or enum ob__halted */
   ob_start_token token;
 };
 
