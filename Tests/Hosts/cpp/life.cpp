@@ -1,9 +1,7 @@
 // fork and dlclose with calls in flight.
 #include <dlfcn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -28,7 +26,8 @@ void must_be_told(const caller &plugin, const char *tool, const char *args) {
 }
 
 // Ends by std::exit, and so with the destructors of all static objects.
-[[noreturn]] void in_child(const callers &both, unsigned number) {
+[[noreturn]] void in_child(const void *arg, unsigned number) {
+  const callers &both = *static_cast<const callers *>(arg);
   if (number % 3 == 0) std::exit(child_status);  // one that calls nothing
   must_be_told(both.pricing, "get_product_price", R"({"product_id":1})");
   check_stays_told(&both.pricing, PRICING_CONFIG);
@@ -45,35 +44,20 @@ void must_be_told(const caller &plugin, const char *tool, const char *args) {
   std::exit(caller_mistakes() == 0 ? child_status : 1);
 }
 
-void fork_once(const callers &both, unsigned number, unsigned patience) {
-  int status = 0;
-  const pid_t child = fork();
-  if (child == 0) in_child(both, number);
-  if (child < 0 || await_child(child, patience, &status) != child)
-    caller_wrong("fork %u: %s", number, std::strerror(errno));
-  else if (!WIFEXITED(status) || WEXITSTATUS(status) != child_status)
-    caller_wrong("child %u ended with %s %d", number,
-                 WIFSIGNALED(status) ? "signal" : "status",
-                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-}
-
 }  // namespace
 
 void show_fork() {
-  const char *limit = getenv("PATIENCE");
-  const unsigned patience = limit == nullptr ? 30 : std::stoul(limit);
   const callers both = callers_load();
   std::atomic<bool> over{false};
   threads busy(crowd_size, [&](unsigned thread) {
     for (unsigned i = 0; !over; i++) call_in_passing(both, thread + i);
   });
   for (unsigned i = 0; i < forks && caller_mistakes() == 0; i++)
-    fork_once(both, i, patience);
+    check_fork(in_child, &both, i, child_status);
   over = true;
   if (caller_mistakes() > 0) _exit(1);
   busy.join();
-  if (waitpid(-1, nullptr, WNOHANG) != -1 || errno != ECHILD)
-    caller_wrong("there are children left");
+  check_no_children();
   std::printf(
       "%u forks with %u threads in calls among exceptions: each child that "
       "called was told, by an exception of its own, a third started clock "

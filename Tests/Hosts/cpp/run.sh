@@ -62,24 +62,15 @@ shows deadlines "$cpp" deadlines
 rejects deadlines BAD_DEADLINE CLOCK 'deadline expired' "$cpp" deadlines
 
 shows untouched "$cpp" untouched
-for fault in HANDLER PIPE MASK ENVIRONMENT DIRECTORY UMASK LOCALE LIMIT TIMER \
-  ROUNDING NAME TERMINATE; do
-  where='the process: '
-  [ $fault = MASK ] && where='a calling thread: '
-  [ $fault = TERMINATE ] && where='another terminate handler'
-  rejects untouched BAD_$fault CLOCK "$where" "$cpp" untouched
-done
+rejects_touching CLOCK "$cpp" untouched
+rejects untouched BAD_TERMINATE CLOCK 'another terminate handler' \
+  "$cpp" untouched
 
 shows quiet "$ends" -- "$cpp" quietly
-rejects quiet BAD_PRINT CLOCK 'bad guest: called' "$ends" -- "$cpp" quietly
-rejects quiet BAD_PRINT_ERROR PRICING 'bad guest: started' \
-  "$ends" -- "$cpp" quietly
+rejects_printing CLOCK PRICING "$cpp" quietly
 
 shows descriptors "$cpp" descriptors
-rejects descriptors BAD_DESCRIPTOR_LEAK CLOCK 'descriptors after the crowd' \
-  "$cpp" descriptors
-rejects descriptors BAD_DESCRIPTOR_OPEN PRICING 'not close-on-exec' \
-  "$cpp" descriptors
+rejects_descriptors CLOCK PRICING "$cpp" descriptors
 
 shows threads "$cpp" threads
 rejects threads BAD_THREAD_OPEN CLOCK ' blocks 0000000000000000' "$cpp" threads
@@ -105,12 +96,7 @@ for way in exit exit-thread exit-return exit-unwinding exit-uncaught exit-quick;
   shows exit "$ends" --runs 5 --status 7 -- "$cpp" $way
 done
 shows exit "$ends" --runs 10 --status 7 -- "$engine" exit
-rejects exit BAD_EXIT_JOIN PRICING 'did not end within' \
-  "$ends" --within 3 --status 7 -- "$cpp" exit
-rejects exit BAD_EXIT_STATUS CLOCK 'ended with status 66' \
-  "$ends" --status 7 -- "$cpp" exit
-rejects exit BAD_EXIT_PRINT CLOCK 'bad guest: good bye' \
-  "$ends" --status 7 -- "$cpp" exit
+rejects_at_exit PRICING CLOCK CLOCK "$cpp" exit
 # What touches the host's memory after the destructors of its static objects.
 for fault in EXIT_TOUCH KEEP; do
   rejects exit BAD_$fault CLOCK 'ended with status -11' \

@@ -3,21 +3,17 @@
 #define _GNU_SOURCE 1
 #endif
 #include <dlfcn.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../support/checks.h"
 #include "host.h"
 
-static int stopping;           /* __atomic */
-static unsigned patience = 30; /* seconds that a child may take */
+static int stopping; /* __atomic */
 
 static void call_until_stopped(void *arg, unsigned thread) {
   unsigned i;
@@ -32,7 +28,8 @@ static void call_until_stopped(void *arg, unsigned thread) {
 #define CHILD_STATUS 40
 
 /* Both plugins say that they were forked; clock's init starts afresh. */
-static void in_child(const struct callers *both, unsigned number) {
+static void in_child(const void *arg, unsigned number) {
+  const struct callers *both = arg;
   uint8_t *why = NULL;
   size_t size = 0;
   if (number % 3 == 0) exit(CHILD_STATUS); /* one that calls nothing */
@@ -52,24 +49,12 @@ void show_fork(void) {
   struct callers both = callers_load();
   struct crowd *busy = crowd_begin(CROWD, call_until_stopped, &both);
   unsigned i;
-  if (getenv("PATIENCE") != NULL) patience = (unsigned)atoi(getenv("PATIENCE"));
-  for (i = 0; i < FORKS && caller_mistakes() == 0; i++) {
-    int status = 0;
-    pid_t child = fork();
-    if (child == 0) in_child(&both, i);
-    if (child < 0 || await_child(child, patience, &status) != child)
-      caller_wrong("fork %u: %s", i, strerror(errno));
-    else if (!WIFEXITED(status) || WEXITSTATUS(status) != CHILD_STATUS)
-      caller_wrong(
-          "child %u ended with %s %d", i,
-          WIFSIGNALED(status) ? "signal" : "status",
-          WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-  }
+  for (i = 0; i < FORKS && caller_mistakes() == 0; i++)
+    check_fork(in_child, &both, i, CHILD_STATUS);
   __atomic_store_n(&stopping, 1, __ATOMIC_RELAXED);
   if (caller_mistakes() > 0) _exit(1);
   crowd_end(busy);
-  if (waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD)
-    caller_wrong("there are children left");
+  check_no_children();
   printf(
       "%u forks with %u threads in calls: each child was told (pricing, "
       "clock), a third started clock afresh, all ended by exit(%d); the "

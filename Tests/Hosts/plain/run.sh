@@ -31,23 +31,13 @@ shows deadlines "$plain" deadlines
 rejects deadlines BAD_DEADLINE CLOCK 'deadline expired' "$plain" deadlines
 
 shows untouched "$plain" untouched
-for fault in HANDLER PIPE MASK ENVIRONMENT DIRECTORY UMASK LOCALE LIMIT TIMER \
-  ROUNDING NAME; do
-  where='the process: '
-  [ $fault = MASK ] && where='a calling thread: '
-  rejects untouched BAD_$fault CLOCK "$where" "$plain" untouched
-done
+rejects_touching CLOCK "$plain" untouched
 
 shows quiet "$ends" -- "$plain" quietly
-rejects quiet BAD_PRINT CLOCK 'bad guest: called' "$ends" -- "$plain" quietly
-rejects quiet BAD_PRINT_ERROR PRICING 'bad guest: started' \
-  "$ends" -- "$plain" quietly
+rejects_printing CLOCK PRICING "$plain" quietly
 
 shows descriptors "$plain" descriptors
-rejects descriptors BAD_DESCRIPTOR_LEAK CLOCK 'descriptors after the crowd' \
-  "$plain" descriptors
-rejects descriptors BAD_DESCRIPTOR_OPEN PRICING 'not close-on-exec' \
-  "$plain" descriptors
+rejects_descriptors CLOCK PRICING "$plain" descriptors
 
 shows threads "$plain" threads
 rejects threads BAD_THREAD_OPEN CLOCK ' blocks 0000000000000000' \
@@ -75,12 +65,7 @@ rejects fork BAD_SERIAL CLOCK 'ended with signal 9' env PATIENCE=3 "$plain" fork
 for way in exit exit-thread exit-return; do
   shows exit "$ends" --runs 10 --status 7 -- "$plain" $way
 done
-rejects exit BAD_EXIT_JOIN PRICING 'did not end within' \
-  "$ends" --within 3 --status 7 -- "$plain" exit
-rejects exit BAD_EXIT_STATUS CLOCK 'ended with status 66' \
-  "$ends" --status 7 -- "$plain" exit
-rejects exit BAD_EXIT_PRINT CLOCK 'bad guest: good bye' \
-  "$ends" --status 7 -- "$plain" exit
+rejects_at_exit PRICING CLOCK CLOCK "$plain" exit
 
 for way in handler signalfd; do
   for signal in TERM INT; do

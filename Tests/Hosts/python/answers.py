@@ -2,30 +2,19 @@
 concurrent.futures, asyncio's to_thread, and processes that load them anew."""
 import asyncio
 import concurrent.futures as futures
+import functools
 import multiprocessing
-import threading
 
-from guest import Guests, need
+from guest import Guests, Threads, need
 
 
 def by_threads(guests, threads, each):
-    failed = []
-
     def body(first):
-        try:
-            for number in range(first, first + each):
-                guests.ask(number)
-            guests.errors()
-        except BaseException as error:
-            failed.append(error)
+        for number in range(first, first + each):
+            guests.ask(number)
+        guests.errors()
 
-    crowd = [threading.Thread(target=body, args=(i * each,)) for i in range(threads)]
-    for thread in crowd:
-        thread.start()
-    for thread in crowd:
-        thread.join()
-    if failed:
-        raise failed[0]
+    Threads([functools.partial(body, i * each) for i in range(threads)]).join()
 
 
 def by_pool(guests, threads, calls):

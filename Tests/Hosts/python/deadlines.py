@@ -4,10 +4,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
-from guest import Crowd, Guests, need
+from guest import Crowd, Guests, Threads, need
 
 # Says when it holds the database, and holds it until its input ends.
 HOLDER = """
@@ -19,25 +18,6 @@ sys.stdin.read()
 connection.execute("ROLLBACK")
 """
 THREADS, BOUND = 16, 18
-
-
-def together(body):
-    """THREADS threads run it; what it raises is raised here."""
-    failed = []
-
-    def safe():
-        try:
-            body()
-        except BaseException as error:
-            failed.append(error)
-
-    crowd = [threading.Thread(target=safe) for _ in range(THREADS)]
-    for thread in crowd:
-        thread.start()
-    for thread in crowd:
-        thread.join()
-    if failed:
-        raise failed[0]
 
 
 def expires(guests, plugin, tool, arguments, error):
@@ -67,12 +47,12 @@ def main():
         for number in range(8):
             guests.ask(number)
         with Crowd(guests, 8, lambda number: guests.wait(number % 3, 2)) as others:
-            together(lambda: waits(guests))
+            Threads([lambda: waits(guests)] * THREADS).join()
             holder = subprocess.Popen([sys.executable, "-c", HOLDER, path],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             try:
                 need(holder.stdout.readline() == b"held\n", "the database is not held")
-                together(lambda: queries(guests))
+                Threads([lambda: queries(guests)] * THREADS).join()
             finally:
                 holder.communicate()
         guests.price(1)  # and it is back

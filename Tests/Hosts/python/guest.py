@@ -178,6 +178,28 @@ class Guests:
             self.price(number)
 
 
+class Threads:
+    """A thread for each of the bodies, begun; what one raises, join() raises."""
+
+    def __init__(self, bodies):
+        self.failed = []
+        self.threads = [threading.Thread(target=self._run, args=(body,)) for body in bodies]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self, body):
+        try:
+            body()
+        except BaseException as error:  # a thread's end must not be silent
+            self.failed.append(error)
+
+    def join(self):
+        for thread in self.threads:
+            thread.join()
+        if self.failed:
+            raise self.failed[0]
+
+
 class Crowd:
     """Threads that ask until they are told to stop; what went wrong is kept."""
 

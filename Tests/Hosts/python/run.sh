@@ -43,9 +43,8 @@ bad DEADLINE CLOCK 'Wrong: wait_both: 0' deadlines.py
 bad LATE CLOCK 'late: wait_both' deadlines.py
 bad LATE PRICING 'late: get_product_price' deadlines.py
 promise=untouched
-for fault in HANDLER PIPE MASK ENVIRONMENT DIRECTORY UMASK LOCALE LIMIT TIMER \
-  ROUNDING NAME; do
-  bad $fault CLOCK 'touched: ' manners.py untouched
+for fault in "${touching[@]}"; do
+  bad "$fault" CLOCK 'touched: ' manners.py untouched
 done
 promise=quiet
 bad PRINT CLOCK 'printed: ' quiet.py

@@ -2,10 +2,10 @@
 is the same instance, which takes the configuration it has and no other."""
 import _ctypes
 import ctypes
-import threading
+import functools
 import time
 
-from guest import CLOCK, MEMORY, PRICING, Crowd, Guests, Plugin, need
+from guest import CLOCK, MEMORY, PRICING, Crowd, Guests, Plugin, Threads, need
 
 ROUNDS, THREADS = 50, 16
 
@@ -23,10 +23,7 @@ def submitted(guests):
 
 def in_flight(guests):
     """THREADS calls that have begun, and end after the plugin is closed."""
-    threads = [threading.Thread(target=guests.wait, args=(300, i)) for i in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    return threads
+    return Threads([functools.partial(guests.wait, 300, i) for i in range(THREADS)])
 
 
 def others_go_on(guests, others):
@@ -58,8 +55,7 @@ def main():
             clock.start()
             after = submitted(guests)
             need(after[0] > before[0] and after[1] > before[1], "its counts began anew")
-        for thread in waiting:
-            thread.join()
+        waiting.join()
     need(others.asked > ROUNDS, "nobody called meanwhile")
     print(f"closed and loaded {ROUNDS} times with {2 * THREADS} threads calling, "
           f"{guests.asked} right answers; the same instance each time")

@@ -59,23 +59,13 @@ shows deadlines "$rust" deadlines
 rejects deadlines BAD_DEADLINE CLOCK 'deadline expired' "$rust" deadlines
 
 shows untouched "$rust" untouched
-for fault in HANDLER PIPE MASK ENVIRONMENT DIRECTORY UMASK LOCALE LIMIT TIMER \
-  ROUNDING NAME; do
-  where='the process: '
-  [ $fault = MASK ] && where='a calling thread: '
-  rejects untouched BAD_$fault CLOCK "$where" "$rust" untouched
-done
+rejects_touching CLOCK "$rust" untouched
 
 shows quiet "$ends" -- "$rust" quietly
-rejects quiet BAD_PRINT CLOCK 'bad guest: called' "$ends" -- "$rust" quietly
-rejects quiet BAD_PRINT_ERROR PRICING 'bad guest: started' \
-  "$ends" -- "$rust" quietly
+rejects_printing CLOCK PRICING "$rust" quietly
 
 shows descriptors "$rust" descriptors
-rejects descriptors BAD_DESCRIPTOR_LEAK CLOCK 'descriptors after the crowd' \
-  "$rust" descriptors
-rejects descriptors BAD_DESCRIPTOR_OPEN PRICING 'not close-on-exec' \
-  "$rust" descriptors
+rejects_descriptors CLOCK PRICING "$rust" descriptors
 
 shows threads "$rust" threads
 rejects threads BAD_THREAD_OPEN CLOCK ' 0000000000000000' "$rust" threads
@@ -104,12 +94,7 @@ rejects fork BAD_SERIAL CLOCK 'wait status 0x9' env PATIENCE=3 "$rust" fork
 for way in exit exit-blocking exit-return; do
   shows exit "$ends" --runs 10 --status 7 -- "$rust" $way
 done
-rejects exit BAD_EXIT_JOIN PRICING 'did not end within' \
-  "$ends" --within 3 --status 7 -- "$rust" exit
-rejects exit BAD_EXIT_STATUS CLOCK 'ended with status 66' \
-  "$ends" --status 7 -- "$rust" exit
-rejects exit BAD_EXIT_PRINT CLOCK 'bad guest: good bye' \
-  "$ends" --status 7 -- "$rust" exit
+rejects_at_exit PRICING CLOCK CLOCK "$rust" exit
 
 for signal in TERM INT; do
   shows killed "$ends" --runs 3 --signal $signal --says handled -- \

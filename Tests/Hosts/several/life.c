@@ -3,14 +3,11 @@
 #define _GNU_SOURCE 1
 #endif
 #include <dlfcn.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "guests.h"
@@ -89,7 +86,8 @@ static void must_restart(const struct caller *clock) {
 
 /* All four say that they were forked; one clock started afresh is not the
  * other's start, and each keeps its configuration. */
-static void in_child(const struct guests *all, unsigned number) {
+static void in_child(const void *arg, unsigned number) {
+  const struct guests *all = arg;
   const char *price = "{\"product_id\":1}";
   const char *waits = "{\"first_ms\":1,\"second_ms\":1}";
   if (number % 3 == 0) exit(CHILD_STATUS); /* one that calls nothing */
@@ -113,25 +111,13 @@ static void in_child(const struct guests *all, unsigned number) {
 void show_fork_of_all(void) {
   struct guests all = guests_load("sScC", RTLD_LOCAL);
   struct crowd *busy = crowd_begin(CROWD, call_until_stopped, &all);
-  const char *limit = getenv("PATIENCE");
-  unsigned patience = limit == NULL ? 30 : (unsigned)atoi(limit), i;
-  for (i = 0; i < FORKS && caller_mistakes() == 0; i++) {
-    int status = 0;
-    pid_t child = fork();
-    if (child == 0) in_child(&all, i);
-    if (child < 0 || await_child(child, patience, &status) != child)
-      caller_wrong("fork %u: %s", i, strerror(errno));
-    else if (!WIFEXITED(status) || WEXITSTATUS(status) != CHILD_STATUS)
-      caller_wrong(
-          "child %u ended with %s %d", i,
-          WIFSIGNALED(status) ? "signal" : "status",
-          WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-  }
+  unsigned i;
+  for (i = 0; i < FORKS && caller_mistakes() == 0; i++)
+    check_fork(in_child, &all, i, CHILD_STATUS);
   __atomic_store_n(&stopping, 1, __ATOMIC_RELAXED);
   if (caller_mistakes() > 0) _exit(1);
   crowd_end(busy);
-  if (waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD)
-    caller_wrong("there are children left");
+  check_no_children();
   printf(
       "%u forks with %u threads in calls of four plugins: each child was told "
       "by all four, a third started the clocks afresh one after the other, all "

@@ -77,24 +77,13 @@ shows deadlines "$several" deadlines
 rejects deadlines BAD_DEADLINE CLOCK 'deadline expired' "$several" deadlines
 
 shows untouched "$several" untouched
-for fault in HANDLER PIPE MASK ENVIRONMENT DIRECTORY UMASK LOCALE LIMIT TIMER \
-  ROUNDING NAME; do
-  where='the process: '
-  [ $fault = MASK ] && where='a calling thread: '
-  rejects untouched BAD_$fault CLOCK_COPY "$where" "$several" untouched
-done
+rejects_touching CLOCK_COPY "$several" untouched
 
 shows quiet "$ends" -- "$several" quietly
-rejects quiet BAD_PRINT CLOCK_COPY 'bad guest: called' \
-  "$ends" -- "$several" quietly
-rejects quiet BAD_PRINT_ERROR PRICING 'bad guest: started' \
-  "$ends" -- "$several" quietly
+rejects_printing CLOCK_COPY PRICING "$several" quietly
 
 shows descriptors "$several" descriptors
-rejects descriptors BAD_DESCRIPTOR_LEAK CLOCK_COPY 'descriptors after the crowd' \
-  "$several" descriptors
-rejects descriptors BAD_DESCRIPTOR_OPEN PRICING 'not close-on-exec' \
-  "$several" descriptors
+rejects_descriptors CLOCK_COPY PRICING "$several" descriptors
 
 shows threads "$several" threads
 rejects threads BAD_THREAD_OPEN CLOCK_COPY ' blocks 0000000000000000' \
@@ -125,12 +114,7 @@ rejects fork BAD_FORK_HANG CLOCK_COPY 'ended with signal 9' \
 for way in exit exit-thread exit-return; do
   shows exit "$ends" --runs 8 --status 7 -- "$several" $way
 done
-rejects exit BAD_EXIT_JOIN PRICING_COPY 'did not end within' \
-  "$ends" --within 3 --status 7 -- "$several" exit
-rejects exit BAD_EXIT_STATUS CLOCK_COPY 'ended with status 66' \
-  "$ends" --status 7 -- "$several" exit
-rejects exit BAD_EXIT_PRINT CLOCK 'bad guest: good bye' \
-  "$ends" --status 7 -- "$several" exit
+rejects_at_exit PRICING_COPY CLOCK_COPY CLOCK "$several" exit
 
 for way in handler signalfd; do
   for signal in TERM INT; do

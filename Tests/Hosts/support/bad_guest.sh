@@ -14,10 +14,20 @@
 #   rejects_soon ...          as rejects, a few at a time in the background:
 #                             most of their time is waiting for what must not come
 #   all_rejected              waits for these
+#   rejects_touching PLUGIN COMMAND...
+#       each of $touching; texts of the hosts that compare by checks.c
+#   rejects_printing CALLED STARTED COMMAND...
+#   rejects_descriptors LEAKING OPENING COMMAND...
+#   rejects_at_exit JOINING STATUS PRINTING COMMAND...
+#       what the native hosts say alike; a plugin's variable for each fault, and
+#       the command by itself (ends.py is put before it where it is needed)
 #   bad_guest SWITCH PLUGIN   builds it and prints its path
 #
 # $rejected is how many were.
 rejected=0
+# What of its host's a guest may touch: a switch BAD_... for each.
+touching=(HANDLER PIPE MASK ENVIRONMENT DIRECTORY UMASK LOCALE LIMIT TIMER
+  ROUNDING NAME)
 
 bad_guest() {
   local out=$work/$1-$2.so
@@ -56,6 +66,38 @@ notices() {
     return 0
   fi
   return 1
+}
+
+rejects_touching() {
+  local plugin=$1 fault where
+  shift
+  for fault in "${touching[@]}"; do
+    where='the process: '
+    [ "$fault" = MASK ] && where='a calling thread: '
+    rejects untouched "BAD_$fault" "$plugin" "$where" "$@"
+  done
+}
+
+rejects_printing() {
+  local ends=$root/Tests/Hosts/support/ends.py
+  rejects quiet BAD_PRINT "$1" 'bad guest: called' "$ends" -- "${@:3}"
+  rejects quiet BAD_PRINT_ERROR "$2" 'bad guest: started' "$ends" -- "${@:3}"
+}
+
+rejects_descriptors() {
+  rejects descriptors BAD_DESCRIPTOR_LEAK "$1" 'descriptors after the crowd' \
+    "${@:3}"
+  rejects descriptors BAD_DESCRIPTOR_OPEN "$2" 'not close-on-exec' "${@:3}"
+}
+
+rejects_at_exit() {
+  local ends=$root/Tests/Hosts/support/ends.py
+  rejects exit BAD_EXIT_JOIN "$1" 'did not end within' \
+    "$ends" --within 3 --status 7 -- "${@:4}"
+  rejects exit BAD_EXIT_STATUS "$2" 'ended with status 66' \
+    "$ends" --status 7 -- "${@:4}"
+  rejects exit BAD_EXIT_PRINT "$3" 'bad guest: good bye' \
+    "$ends" --status 7 -- "${@:4}"
 }
 
 rejects_soon() {

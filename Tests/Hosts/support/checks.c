@@ -5,6 +5,7 @@
 #include "checks.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -207,6 +208,29 @@ pid_t await_child(pid_t child, unsigned seconds, int *status) {
     usleep(200);
   }
   return ended;
+}
+
+void check_fork(check_child body, const void *arg, unsigned number,
+                int wanted) {
+  const char *limit = getenv("PATIENCE");
+  unsigned patience = limit == NULL ? 30 : (unsigned)atoi(limit);
+  int status = 0;
+  pid_t child = fork();
+  if (child == 0) {
+    body(arg, number);
+    _exit(1); /* it has not ended */
+  }
+  if (child < 0 || await_child(child, patience, &status) != child)
+    caller_wrong("fork %u: %s", number, strerror(errno));
+  else if (!WIFEXITED(status) || WEXITSTATUS(status) != wanted)
+    caller_wrong("child %u ended with %s %d", number,
+                 WIFSIGNALED(status) ? "signal" : "status",
+                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+void check_no_children(void) {
+  if (waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD)
+    caller_wrong("there are children left");
 }
 
 /* --- A database that is locked ---------------------------------------------

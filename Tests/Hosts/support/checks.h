@@ -44,6 +44,14 @@ void check_told(const struct caller *plugin, const char *tool,
  * has locks that a thread of the parent's may have held at the fork. */
 void check_stays_told(const struct caller *pricing, const char *config);
 
+/* Forks; the child runs body, which ends it, with that exit status and within
+ * $PATIENCE seconds (30). */
+typedef void (*check_child)(const void *arg, unsigned number);
+void check_fork(check_child body, const void *arg, unsigned number, int wanted);
+
+/* All children have been waited for. */
+void check_no_children(void);
+
 /* As waitpid; a child that does not end in so many seconds is killed, and so
  * has not ended well. */
 pid_t await_child(pid_t child, unsigned seconds, int *status);
