@@ -14,7 +14,7 @@
 
 static void play_asleep(kind of) {
   int threads = count_threads();
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   await_sleep(engine);
   take_over(of);
   CHECK_EQ(ob_post(engine, ran, NULL), OB_EBROKEN);
@@ -28,7 +28,7 @@ TEST(asleep) {
 /* The stop is the first to notice. */
 static void play_stop(kind of) {
   int threads = count_threads();
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   await_sleep(engine);
   take_over(of);
   CHECK_EQ(ob_engine_stop(engine, OB_STOP_CANCEL, 20 * S), OB_OK);
@@ -43,7 +43,7 @@ TEST(stop_finds_it_so) {
 
 static void play_dispose(kind of) {
   int threads = count_threads();
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   await_sleep(engine);
   take_over(of);
   ob_engine_dispose(engine);
@@ -57,7 +57,7 @@ TEST(dispose_finds_it_so) {
 
 /* Nobody does, and the process ends. */
 static void play_exit(kind of) {
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   await_sleep(engine);
   take_over(of);
 }
@@ -70,7 +70,7 @@ TEST(exit_finds_it_so) {
 static void play_none_free(kind of) {
   struct rlimit none = {0, 0};
   int threads = count_threads();
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   await_sleep(engine);
   take_over(of);
   CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
@@ -92,7 +92,7 @@ static void stay_awake(void *engine, int status) {
 
 static void play_awake(kind of) {
   int threads = count_threads();
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   ob_health health = OB_HEALTH_INIT;
   set(&awake, 1);
   CHECK_EQ(ob_post(engine, stay_awake, engine), OB_OK);
@@ -125,7 +125,7 @@ static void handle_take_over(ob_request *request, void *input, size_t size,
 /* The loop thread itself closes them, in a handler. */
 static void play_handler(kind of) {
   int threads = count_threads();
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   ob_call_opts opts = test_call(handle_take_over, NULL);
   taken = of;
   opts.flags = OB_CALL_SYNC;
@@ -170,7 +170,7 @@ static void handle_start(ob_request *request, void *input, size_t size,
 }
 static void play_started(kind of) {
   int threads = count_threads();
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   ob_call_opts opts =
       test_call(of == NOTHING ? handle_poll : handle_start, engine);
   taken = of;
@@ -205,7 +205,7 @@ static void handle_byte(ob_request *request, void *input, size_t size,
 }
 static void play_callback(kind of) {
   int threads = count_threads();
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   ob_call_opts opts = test_call(handle_byte, engine);
   CHECK(pipe2(poll_ends, O_CLOEXEC | O_NONBLOCK) == 0);
   CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
@@ -230,7 +230,7 @@ TEST(no_callback_is_cut_short) {
  * has these numbers is left alone. */
 TEST(the_low_numbers_alone) {
   int fd, files[64], threads = count_threads() + TOOL_THREADS;
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   ob_cq *cq;
   CHECK_EQ(ob_cq_create(&cq), OB_OK);
   await_sleep(engine);
@@ -246,10 +246,10 @@ TEST(the_low_numbers_alone) {
 
 /* The next engine is as good as the first. */
 static void play_again(kind of) {
-  ob_engine *engine = test_engine(NULL), *other;
+  ob_engine *engine = uv_engine(NULL), *other;
   await_sleep(engine);
   take_over(of);
-  other = test_engine(NULL);
+  other = uv_engine(NULL);
   flush(other);
   CHECK_EQ(ob_post(engine, ran, NULL), OB_EBROKEN);
   flush(other);
@@ -276,7 +276,7 @@ static void restart(ob_engine_opts *opts) {
 
 /* A child lets go of what it inherits: of the parent's only. */
 static void play_fork(kind of) {
-  ob_engine *engine = test_engine(restart);
+  ob_engine *engine = uv_engine(restart);
   await_sleep(engine);
   take_over(of);
   inherited = of;

@@ -28,6 +28,18 @@ static inline void ran(void *arg, int status) {
   if (arg != NULL) add(arg);
 }
 
+/* One that has been asked for its libuv loop, and so sleeps there. */
+static inline void lend(void *engine, int status) {
+  CHECK_EQ(status, OB_OK);
+  CHECK(ob_uv_loop(engine) != NULL);
+}
+static inline ob_engine *uv_engine(void (*change)(ob_engine_opts *)) {
+  ob_engine *engine = test_engine(change);
+  CHECK_EQ(ob_post(engine, lend, engine), OB_OK);
+  flush(engine);
+  return engine;
+}
+
 /* The thread is blocked in the kernel. */
 static inline int is_blocked(int thread) {
   char path[64], text[256] = "", *end;
@@ -41,7 +53,7 @@ static inline int is_blocked(int thread) {
   return end != NULL && end[2] == 'S';
 }
 
-/* Announced, and in epoll_wait: on the way there it does not block. */
+/* Announced, and in the kernel: on the way there it does not block. */
 static inline void await_sleep(ob_engine *engine) {
   flush(engine);
   while (__atomic_load_n(&engine->head, __ATOMIC_ACQUIRE) != OB__SLEEPING ||

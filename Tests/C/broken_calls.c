@@ -57,7 +57,7 @@ static void call_from_thread(caller *self, ob_engine *engine,
 static void play_blocked(kind of) {
   static const char text[] = "an input that its caller takes back";
   int threads = count_threads();
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   caller bare = {0}, borrowed = {0};
   ob_call_opts opts = test_call(handle_enter, NULL);
   ob_ticket *ticket;
@@ -104,7 +104,7 @@ static void *call_borrowing(void *arg) {
 }
 static void play_reader(kind of) {
   int threads = count_threads();
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   caller self = {.engine = engine, .opts = test_call(handle_reader, NULL)};
   self.thread = test_thread(call_borrowing, &self);
   await_count(&entered, 1, "handlers entered");
@@ -127,7 +127,7 @@ TEST(an_input_on_the_callers_stack_is_not_pulled_away) {
 /* Queued behind a handler that holds the loop. */
 static void play_queued(kind of) {
   int threads = count_threads(), posts = 0, i, rc;
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   ob_ticket *tickets[20];
   ob_call_opts opts = test_call(handle_enter, NULL);
   test_blocker blocker;
@@ -169,7 +169,7 @@ static void handle_job(ob_request *request, void *input, size_t size,
 /* The pool needs no descriptor: its jobs answer. */
 static void play_offload(kind of) {
   int threads = count_threads(), gate = 0;
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   ob_call_opts opts = test_call(handle_job, &gate);
   ob_ticket *ticket;
   opts.flags = OB_CALL_OFFLOAD;
@@ -207,7 +207,7 @@ static void *consume(void *stream) {
 }
 static void play_streams(kind of) {
   int threads = count_threads(), started = 0, destroyed = 0;
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   ob_stream_opts opts = OB_STREAM_OPTS_INIT;
   ob_stream *made, *pair;
   ob_emitter *emitter;
@@ -270,7 +270,7 @@ static void handle_wait(ob_request *request, void *input, size_t size,
 }
 static void play_io(kind of) {
   int threads = count_threads();
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   ob_call_opts opts = test_call(handle_wait, engine);
   CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
   await_sleep(engine);
@@ -291,7 +291,7 @@ TEST(with_descriptors_waited_for) {
 /* Nobody submits anything any more: the timer alone brings the loop back. */
 static void play_deadline(kind of) {
   int threads = count_threads();
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   caller self = {0};
   ob_call_opts opts = test_call(handle_enter, NULL);
   ob_ticket *ticket;
@@ -324,7 +324,7 @@ TEST(deadlines_hold) {
 
 static void play_cq(kind of) {
   int threads = count_threads();
-  ob_engine *engine = test_engine(NULL);
+  ob_engine *engine = uv_engine(NULL);
   ob_call_opts opts = test_call(handle_enter, NULL);
   ob_cq_record record;
   ob_cq *cq;

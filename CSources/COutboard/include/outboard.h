@@ -45,15 +45,17 @@
  *   An engine has 5, libuv a pipe for all of them, a completion queue 2; the
  *   count is constant. A start needs 9 for a moment, and returns OB_ESYSTEM
  *   when fewer are free. A host that closes them all the same (closefrom in a
- *   daemon) finds its own files untouched under the same numbers, and the
- *   engine broken: every entry returns OB_EBROKEN, calls that wait end with
- *   it (one whose handler may still read its caller's memory ends when that
- *   answers), jobs of the pool answer, deadlines hold, and stop and destroy
- *   work as ever; another engine can be started. One at rest notices at the
- *   next call. All this holds where our Makefile has linked libuv in, as in
- *   plugins. With the system's libuv the engine looks first, but libuv aborts
- *   if the host closes the descriptors, or takes the last free ones, in the
- *   20 microseconds between that look and its own.
+ *   daemon) finds its own files untouched under the same numbers. An engine
+ *   that only runs calls needs none of them and goes on; who asks for its
+ *   libuv loop then (ob_uv_loop, the Swift layer's I/O) is told. One that has
+ *   been asked for it is broken: every entry returns OB_EBROKEN, calls that
+ *   wait end with it (one whose handler may still read its caller's memory
+ *   ends when that answers), jobs of the pool answer, deadlines hold, and
+ *   stop and destroy work as ever; another engine can be started. One at rest
+ *   notices at the next call. All this holds where our Makefile has linked
+ *   libuv in, as in plugins. With the system's libuv the engine looks first,
+ *   but libuv aborts if the host closes the descriptors, or takes the last
+ *   free ones, in the 20 microseconds between that look and its own.
  *
  * Denied system calls
  *   A filter of the host's (seccomp) must let pass futex, epoll_create1,

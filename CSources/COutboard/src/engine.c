@@ -80,7 +80,8 @@ void ob__engine_reset(ob_engine *engine) {
   ob__lock_init(&engine->room_lock);
   ob__lock_init(&engine->running_lock);
   ob__lock_init(&engine->lost_lock);
-  ob__parker_init(&engine->lost_parker);
+  ob__parker_init(&engine->parker);
+  engine->parks = 1;
 }
 
 int ob__engine_init_life(ob_engine *engine) {

@@ -30,6 +30,17 @@ int ob__uv_open(ob_engine *engine);
 void ob__uv_undo(ob_engine *engine);
 /* Before libuv waits at its set: 0, it is gone. With doubt the set is asked. */
 int ob__set_is_ours(ob_engine *engine, int doubt);
+/* From now on there may be handles of somebody else's in the loop: it is looked
+ * at, and slept in. OB_EBROKEN: its descriptors are gone. */
+int ob__uv_lend(ob_engine *engine);
+
+/* nap.c */
+/* As the loop's other ways to look and to sleep: 0, there is no loop any more.
+ * Only while it has not been lent. */
+int ob__nap(ob_engine *engine);
+/* What every kind of sleep says to others, and what it says at its end. */
+int ob__sleep_begins(ob_engine *engine);
+void ob__sleep_ends(ob_engine *engine);
 
 /* wake.c */
 /* 1: a system call was made; 0: none needed; a negative errno: the descriptors

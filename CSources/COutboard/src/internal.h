@@ -107,6 +107,7 @@ struct ob_engine {
   int wake_fd;           /* in the loop's epoll set: see wake.c */
   int backend_fd;        /* that set */
   uint32_t lost;         /* 1: the loop is without libuv (lost.c); any thread */
+  uint32_t parks;        /* 1: it sleeps on its parker (nap.c); any thread */
   uint32_t inside;       /* threads that nothing else keeps it alive for */
   uint64_t own_wakes;    /* any thread: not for a submission */
   uint32_t credit_chunk; /* credits a lane takes at once */
@@ -161,6 +162,7 @@ struct ob_engine {
   uint32_t wake_probe;
   int woke;                 /* a caller since the last push was found */
   int uv_touched;           /* ob_uv_loop was used in this batch */
+  int uv_lent;              /* somebody else may have handles in the loop */
   int wake_open;            /* wake_fd is ours to close */
   int proved;               /* the set has ended the last sleep */
   int reachable;            /* the thread may be cancelled (lost.c) */
@@ -188,7 +190,8 @@ struct ob_engine {
   uint64_t n_timed_out;
   uint64_t n_high_water;
   uint64_t n_sleeps;
-  uint64_t idle_ns;              /* spinning; at the end also asleep */
+  uint64_t idle_ns;   /* spinning, parked; at the end also in epoll_wait */
+  uint64_t nap_since; /* ns; 0: it is not parked */
   uint64_t started_at, ended_at; /* ns; 0: not yet */
 
   /* Registry lock. */
@@ -206,8 +209,8 @@ struct ob_engine {
   struct ob_io *ios; /* loop: sets of the Swift layer (spi_io.c) */
   void (*ios_lose)(ob_engine *engine); /* what to do with them */
 
-  /* Once the descriptors are lost (lost.c). */
-  ob__parker lost_parker; /* where the loop sleeps; any thread unparks */
+  ob__parker
+      parker; /* where the loop sleeps without libuv; any thread unparks */
   ob__lock lost_lock;
   int thread_gone; /* lost_lock: the loop thread may not be cancelled */
 

@@ -63,14 +63,8 @@ static void on_prepare(uv_prepare_t *handle) {
   if (engine->wheel.fresh != NULL) ob__wheel_settle(&engine->wheel, ob__now());
   set_timer(engine);
   if (!engine->sleep_allowed) return;
-  if (engine->ready == NULL && ob__queue_sleep(engine)) {
-    ob__store_relaxed(&engine->loop_cpu, -1);
-    engine->last_lane = NULL; /* whoever comes first is taken to be alone */
-    engine->streak = OB__ALONE;
+  if (ob__sleep_begins(engine)) {
     engine->proved = 0;
-    ob__count(&engine->n_sleeps, 1);
-    if (OB_UNLIKELY(ob__load_relaxed(&engine->inspect) != 0))
-      ob__inspect_sleep(engine);
     ob__reachable(engine, 1);
   } else {
     uv_stop(&engine->uv); /* makes the poll a look */
@@ -81,9 +75,7 @@ static void on_prepare(uv_prepare_t *handle) {
 static void on_check(uv_check_t *handle) {
   ob_engine *engine = handle->data;
   ob__reachable(engine, 0);
-  ob__queue_awake(engine);
-  if (OB_UNLIKELY(engine->sleep_allowed && ob__watch_on(engine)))
-    ob__watch_awake(ob__load_acquire(&engine->insight));
+  if (engine->sleep_allowed) ob__sleep_ends(engine);
 }
 
 /* libuv registers descriptors for good, and sees ours readable at once; from
@@ -146,11 +138,13 @@ static int doubtful(const ob_engine *engine) {
  * more. */
 static int poll_now(ob_engine *engine) {
   uint64_t now;
-  if (OB_UNLIKELY(!ob__set_is_ours(engine, !ob__uv_told() && doubtful(engine))))
+  if (OB_UNLIKELY(!ob__set_is_ours(
+          engine, engine->uv_lent && !ob__uv_told() && doubtful(engine))))
     return 0;
   engine->sleep_allowed = 0;
+  if (engine->wheel.fresh != NULL) ob__wheel_settle(&engine->wheel, ob__now());
   if (engine->wheel.count > 0) ob__wheel_advance(&engine->wheel, ob__now());
-  OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_NOWAIT));
+  if (engine->uv_lent) OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_NOWAIT));
   engine->uv_touched = 0;
   engine->poll_items = 0;
   now = ob__now();
@@ -179,6 +173,7 @@ static int poll_due(ob_engine *engine, uint32_t ran) {
 
 /* As poll_now. */
 static int sleep_once(ob_engine *engine) {
+  if (OB_LIKELY(!engine->uv_lent)) return ob__nap(engine);
   if (OB_UNLIKELY(!ob__set_is_ours(engine, doubtful(engine)))) return 0;
   engine->sleep_allowed = 1;
   OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_ONCE));
@@ -188,7 +183,7 @@ static int sleep_once(ob_engine *engine) {
   engine->poll_time = ob__now();
   engine->poll_left = engine->poll_every;
   if (OB_UNLIKELY(ob__load_relaxed(&engine->inspect) != 0))
-    ob__inspect_wake(engine);
+    ob__inspect_wake(engine, 0);
   return 1;
 }
 

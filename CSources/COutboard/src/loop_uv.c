@@ -62,6 +62,19 @@ int ob__set_is_ours(ob_engine *engine, int doubt) {
   return ob__load_relaxed(&engine->broken) <= 0;
 }
 
+int ob__uv_lend(ob_engine *engine) {
+#ifndef OB_BREAK_LEND /* the numbers alone */
+  if (!ob__set_is_ours(engine, !engine->uv_lent))
+    return ob__refuse_broken(engine);
+#endif
+  engine->uv_lent = 1;
+  engine->uv_touched = 1; /* new watchers are registered by the next poll */
+#ifndef OB_BREAK_PARKS
+  ob__store_relaxed(&engine->parks, 0u); /* ob__queue_sleep publishes it */
+#endif
+  return OB_OK;
+}
+
 /* uv_loop_init aborts the process when it gets some descriptors but not all. So
  * try for as many first; a host that opens others meanwhile can still win the
  * race. */
@@ -172,7 +185,8 @@ static void count_theirs(uv_handle_t *handle, void *arg) {
 
 int ob__loop_close_handles(ob_engine *engine) {
   int lost = ob__load_relaxed(&engine->lost) != 0;
-  if (!lost && !ob__set_is_ours(engine, !ob__uv_told())) return 0;
+  if (!lost && !ob__set_is_ours(engine, !ob__uv_told() || !engine->uv_lent))
+    return 0;
   uv_walk(&engine->uv, close_theirs, engine);
   engine->sleep_allowed = 0;
   if (engine->uv.backend_fd >= 0)

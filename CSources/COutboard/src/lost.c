@@ -104,8 +104,8 @@ void ob__lost_run(ob_engine *engine) {
   if (engine->ios != NULL) engine->ios_lose(engine);
 #endif
   ob__loop_lose(engine);
-  /* Release: pairs with the acquire in ob__wake. */
   ob__store_release(&engine->lost, 1u);
+  ob__store_relaxed(&engine->parks, 1u); /* ob__queue_sleep publishes it */
 #ifndef OB_BREAK_LET_GO
   end_running(engine);
 #endif
@@ -115,7 +115,7 @@ void ob__lost_run(ob_engine *engine) {
         ob__stop_step(engine))
       return;
     if (busy || engine->ready != NULL || !ob__queue_sleep(engine)) continue;
-    ob__park(&engine->lost_parker, ob__wheel_next(&engine->wheel));
+    ob__park(&engine->parker, ob__wheel_next(&engine->wheel));
     ob__queue_awake(engine);
   }
 }

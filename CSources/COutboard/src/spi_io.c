@@ -152,7 +152,8 @@ int ob_spi_io_open(ob_io **out, ob_engine *engine, ob_io_ready ready,
   ob__assert_loop(engine, "ob_spi_io_open");
   /* The loop's handles are being closed: another would hold up the stop. */
   if (engine->hooks_done) return ob__refuse_shutdown(engine);
-  if (ob__load_relaxed(&engine->broken) > 0) return ob__refuse_broken(engine);
+  rc = ob__uv_lend(engine);
+  if (rc != OB_OK) return rc;
   io = calloc(1, sizeof *io);
   if (io == NULL) return ob__fail(OB_ENOMEM, "no memory for descriptors");
   *io = (ob_io){.engine = engine,
@@ -168,7 +169,6 @@ int ob_spi_io_open(ob_io **out, ob_engine *engine, ob_io_ready ready,
   }
   io->closing.fire = on_closing;
   ob_spi_timer_start(engine, &io->closing, OB_FOREVER / 4);
-  engine->uv_touched = 1;
   io->next = engine->ios;
   engine->ios = io;
   engine->ios_lose = lose_all;

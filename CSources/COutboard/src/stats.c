@@ -4,12 +4,15 @@
 #include "internal.h"
 
 static uint64_t busy_ns(ob_engine *engine) {
-  uint64_t begin = ob__load_relaxed(&engine->started_at), ended, idle, all;
+  uint64_t begin = ob__load_relaxed(&engine->started_at), ended, idle, all, nap;
   if (begin == 0) return 0;
   pthread_mutex_lock(&engine->life_mutex);
   ended = ob__load_relaxed(&engine->ended_at);
+  /* Acquire: a nap that has ended is in idle_ns. */
+  nap = ob__load_acquire(&engine->nap_since);
   all = (ended != 0 ? ended : ob__now()) - begin;
   idle = ob__load_relaxed(&engine->idle_ns);
+  if (nap != 0 && begin + all > nap) idle += begin + all - nap;
   if (!engine->uv_closed && engine->life == OB__ALIVE)
     idle += uv_metrics_idle_time(&engine->uv);
   /* The two clocks are read one after the other: never let it step back. */

@@ -9,13 +9,9 @@ uv_loop_t *ob_uv_loop(ob_engine *engine) {
                               "submit a handler that does");
     return NULL;
   }
-  if (ob__load_relaxed(&engine->broken) > 0) {
-    ob__refuse_broken(engine);
-    return NULL;
-  }
+  if (ob__uv_lend(engine) != OB_OK) return NULL;
 #ifndef OB_BREAK_STALE_TIME
   uv_update_time(&engine->uv); /* uv_timer_start counts from the loop's time */
 #endif
-  engine->uv_touched = 1; /* new watchers are registered by the next poll */
   return &engine->uv;
 }

@@ -1,5 +1,6 @@
-/* Waking the loop: one epoll_ctl, made by the pusher that found the list
- * SLEEPING (queue.h).
+/* Waking the loop: one system call, made by the pusher that found the list
+ * SLEEPING (queue.h). A loop that waits for no I/O sleeps on a futex (nap.c);
+ * one that does, in epoll_wait, is woken by epoll_ctl.
  *
  * The loop's epoll set has an eventfd in it that is readable for good but asked
  * for nothing; asking for it once (EPOLLONESHOT) wakes the loop. The kernel
@@ -29,9 +30,10 @@ int ob__wake(ob_engine *engine) {
   /* A callback of libuv's runs before the sleep is called off; the loop drains
    * before it sleeps again. */
   if (ob__on_loop(engine)) return 0;
-  /* Set before the loop first sleeps there, which our push has seen. */
-  if (OB_UNLIKELY(ob__load_acquire(&engine->lost))) {
-    ob__unpark(&engine->lost_parker);
+  /* Set before the sleep that our push has seen. If that sleep is over, and the
+   * next one is of the other kind, nobody needs this wake-up any more. */
+  if (OB_LIKELY(ob__load_relaxed(&engine->parks))) {
+    ob__unpark(&engine->parker);
     return 1;
   }
   memset(&event, 0, sizeof event);
