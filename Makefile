@@ -282,8 +282,8 @@ bench: bench-setup ## Compare everything, about 20 minutes
 	  echo "bench: what could not be built is named as missing" >&2
 	@python3 Benchmarks/run.py full $(BENCH_ARGS)
 
-bench-report: $(BENCH_VENV) ## Pictures, a page and a table from the last run
-	@$(BUILD)/venv-bench/bin/python Benchmarks/report.py
+bench-report: $(BENCH_VENV) ## Pictures, goals, a page and a table of the last run
+	@$(BUILD)/venv-bench/bin/python Benchmarks/report.py $(BENCH_REPORT_ARGS)
 
 clean: ## Remove what was built
 	rm -rf $(BUILD) .build

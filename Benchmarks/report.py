@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
 """Makes pictures, one self-contained page and a table from measured rows.
 
-Writes *.png, report.html and table.md beside the rows. Needs matplotlib, which
+Writes *.png, report.html, table.md and goals.md beside the rows. Needs matplotlib, which
 `make bench-report` installs under build/.
 """
 import argparse
 import base64
 import html
-import json
 import os
 import sys
 
 sys.dont_write_bytecode = True
 
 import charts
+import goals
 import summary
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
@@ -84,6 +84,8 @@ def page(rows, pictures):
              f"{html.escape(machine())}; load {min(loads)} to {max(loads)}. "
              "Ratios are taken within a round, then their median; compare "
              "these, not the absolute figures.</p>",
+             "<h2>Goals</h2>", markdown_html(goals.markdown(rows)),
+             "<h2>Against the best peer</h2>",
              markdown_html(summary.short(rows))]
     for path, caption in pictures:
         with open(path, "rb") as image:
@@ -109,15 +111,6 @@ def update(path, table):
         file.write(f"{head}{BEGIN}\n{table}{END}{tail}")
 
 
-def newest(folder):
-    """full.jsonl, or else quick.jsonl."""
-    for name in ("full.jsonl", "quick.jsonl"):
-        path = os.path.join(folder, name)
-        if os.path.exists(path):
-            return path
-    sys.exit(f"no rows in {folder}: run `make bench-quick` or `make bench`")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("rows", nargs="?",
@@ -125,21 +118,20 @@ def main():
     parser.add_argument("--update", metavar="FILE",
                         help=f"put the short table between {BEGIN} and {END}")
     args = parser.parse_args()
-    path = args.rows or newest("build/bench")
-    with open(path, encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    if not rows:
-        sys.exit(f"{path} has no rows: run the benchmark again")
+    path = args.rows or summary.newest("build/bench")
+    rows, _ = summary.load(path)
     folder = os.path.dirname(path) or "."
     pictures = charts.draw_all(rows, folder)
     with open(os.path.join(folder, "report.html"), "w",
               encoding="utf-8") as file:
         file.write(page(rows, pictures))
-    with open(os.path.join(folder, "table.md"), "w", encoding="utf-8") as file:
-        file.write(summary.short(rows))
+    for name, text in (("table.md", summary.short(rows)),
+                       ("goals.md", goals.markdown(rows))):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
     if args.update:
         update(args.update, summary.short(rows))
-    print(f"{folder}/report.html, table.md and {len(pictures)} pictures, "
+    print(f"{folder}/report.html, table.md, goals.md and {len(pictures)} pictures, "
           f"from {path}")
 
 

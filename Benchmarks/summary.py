@@ -1,10 +1,38 @@
 """Medians, spreads and ratios of measured rows, and the Markdown of them."""
+import json
+import os
 import statistics
+import sys
 
 from systems import is_limit, is_ours
 
 # Smaller is better, and the rate says nothing.
 TIMES = {"sparse": "p50_ns", "startstop": "p50_ns", "timer": "p50_ns"}
+
+
+def newest(folder):
+    """full.jsonl, or else quick.jsonl."""
+    for name in ("full.jsonl", "quick.jsonl"):
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return path
+    sys.exit(f"no rows in {folder}: run `make bench-quick` or `make bench`")
+
+
+def load(path):
+    """The rows of a file, and what it says of the whole run (or nothing)."""
+    with open(path, encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file]
+    rows = [line for line in lines if "case" in line]
+    if not rows:
+        sys.exit(f"{path} has no rows: run the benchmark again")
+    about = [line["run"] for line in lines if "run" in line]
+    return rows, about[-1] if about else {}
+
+
+def condition(rows):
+    """What the command line put on every case: "pin=same hogs=1"."""
+    return rows[0].get("condition", "") if rows else ""
 
 
 def rate(value):
