@@ -267,11 +267,11 @@ def lives(run):
                run.values(idle, C, "idle_cpu_us_per_s"), most=SOME, show=share)
     yield Goal("idle", "one thread", run.values(idle, C, "threads"), most=1,
                show=count)
-    # A request's size is the core's to assert; this is what one costs in all.
     yield Goal("memory, a ticket of a million", "resident bytes",
                [b - POINTERS for b in run.values("tickets", C, "bytes_each")],
                show=lambda b: f"{b:.0f} bytes",
-               note="without the test's own two pointers")
+               note="without the test's two pointers; request.h asserts that "
+               "a request is at most 128 bytes")
     yield Goal("memory, a second engine, idle",
                "at most 64 KiB beyond its stack",
                run.values(idle, C, "second_rss_kb"), most=64,

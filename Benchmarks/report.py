@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes pictures, one self-contained page and a table from measured rows.
 
-Writes *.png, report.html, table.md and goals.md beside the rows. Needs matplotlib, which
-`make bench-report` installs under build/.
+Writes *.png, report.html, table.md and goals.md beside the rows. Needs
+matplotlib, which `make bench-report` installs under build/.
 """
 import argparse
 import base64
@@ -131,8 +131,8 @@ def main():
             file.write(text)
     if args.update:
         update(args.update, summary.short(rows))
-    print(f"{folder}/report.html, table.md, goals.md and {len(pictures)} pictures, "
-          f"from {path}")
+    print(f"{folder}/report.html, table.md, goals.md and {len(pictures)} "
+          f"pictures, from {path}")
 
 
 if __name__ == "__main__":

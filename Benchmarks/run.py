@@ -129,7 +129,14 @@ def select(args, cases):
 def schedule(args, pairs):
     """(round, case, system) in the order in which they are measured."""
     return [(number, case, system) for number in range(args.rounds)
-            for case, system in pairs if number == 0 or not case.once]
+            for case, system in pairs
+            if case.rounds is None or number < case.rounds]
+
+
+def estimate(args, pairs):
+    """About how many minutes they take all together."""
+    return sum(case.cost(system, args.seconds)
+               for _, case, system in schedule(args, pairs)) / 60
 
 
 def rounds(args, pairs, out):
@@ -169,9 +176,10 @@ def arguments():
     parser.add_argument("--out", help="rows (build/bench/PLAN.jsonl)")
     parser.add_argument("--only", action="append", metavar="WORKLOAD/SYSTEM",
                         help="either side may be empty or have *; repeatable")
-    parser.add_argument("--rounds", type=int, help="of everything (5)")
+    parser.add_argument("--rounds", type=int,
+                        help="at most, of everything (5)")
     parser.add_argument("--seconds", type=float,
-                        help="per measurement (quick 0.3, full 0.35)")
+                        help="per measurement (0.3)")
     parser.add_argument("--pin", choices=("none", "same", "apart"),
                         help="for cases that say nothing about it")
     parser.add_argument("--hogs", type=int, default=0,
@@ -190,6 +198,8 @@ def main():
     if args.list:
         for case, system in pairs:
             print(f"{case.title()}, {system}")
+        print(f"{len(schedule(args, pairs))} measurements, about "
+              f"{estimate(args, pairs):.0f} minutes", file=sys.stderr)
         return
     if not pairs:
         sys.exit(f"nothing to run: no program in {args.bin} fits "
