@@ -189,8 +189,8 @@ def ratios(cases):
         if peer:
             axes.barh(y, peer - 1, left=1, height=0.7,
                       color=OURS["outboard"] if peer >= 1 else "#c92a2a")
-            axes.annotate(f" {summary.times(peer)} ", (peer, y), fontsize=7, va="center",
-                          ha="left" if peer >= 1 else "right")
+            axes.annotate(f" {summary.times(peer)} ", (peer, y), fontsize=7,
+                          va="center", ha="left" if peer >= 1 else "right")
         if limit:
             axes.plot(limit, y, "D", color="0.3", markersize=4)
     axes.plot([], [], "D", color="0.3", label="to the best limit")
@@ -251,13 +251,15 @@ def pictures(cases):
            "Peak resident memory while posts pile up.")
 
 
-def draw_all(rows, folder):
-    """Writes the pictures; (path, caption) of each."""
-    cases, done = summary.grouped(rows), []
+def draw_all(rows, folder, tail=""):
+    """Writes the pictures, NAME + tail + .png; (path, caption) of each."""
+    cases, done = summary.grouped(summary.bare(rows)), []
+    under = summary.condition(rows)
     for name, figure, caption in pictures(cases):
         if figure is None:
             continue
-        path = os.path.join(folder, name + ".png")
+        caption += f" All of it with {under}." if under else ""
+        path = os.path.join(folder, name + tail + ".png")
         figure.savefig(path, dpi=110, bbox_inches="tight")
         plt.close(figure)
         done.append((path, caption))

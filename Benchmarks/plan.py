@@ -38,6 +38,14 @@ class Case:
         words += ["strace"] if self.strace else []
         return " ".join(words)
 
+    def under(self, pin, hogs):
+        """The same case under what the command line says of all of them."""
+        parameters = dict(self.parameters)
+        if pin:
+            parameters.setdefault("pin", pin)
+        return Case(self.workload, self.systems, hogs or self.hogs,
+                    self.rounds, self.strace, **parameters)
+
     def arguments(self):
         return [f"{k}={v}" for k, v in self.parameters.items()]
 

@@ -73,15 +73,17 @@ def machine():
     return f"{len(names) or os.cpu_count()} x {names[0] if names else 'CPU'}"
 
 
-def page(rows, pictures):
+def page(rows, run, pictures):
     """The HTML page with its pictures inside."""
     loads = [row["load"] for row in rows]
+    under = summary.condition(rows)
+    under = f", all of it with {under}" if under else ""
     rounds = len({row["round"] for row in rows})
     parts = ["<!doctype html><html lang=en><meta charset=utf-8>",
              f"<title>Outboard: benchmarks</title><style>{STYLE}</style>",
              "<h1>Outboard: benchmarks</h1>",
              f"<p>{len(rows)} measurements in {rounds} interleaved rounds on "
-             f"{html.escape(machine())}; load {min(loads)} to {max(loads)}. "
+             f"{html.escape(machine())}{html.escape(under)}; load {min(loads)} to {max(loads)}. "
              "Ratios are taken within a round, then their median; compare "
              "these, not the absolute figures.</p>",
              "<h2>Goals</h2>", markdown_html(goals.markdown(rows)),
@@ -95,7 +97,9 @@ def page(rows, pictures):
                      f"<figcaption>{html.escape(caption)}</figcaption>"
                      "</figure>")
     parts += ["<h2>Every measurement</h2>",
-              markdown_html(summary.markdown(rows))]
+              markdown_html(summary.markdown(rows)),
+              "<h2>Not measured</h2>",
+              markdown_html("\n".join(summary.absent(run)) or "Nothing.")]
     return "\n".join(parts)
 
 
@@ -119,20 +123,22 @@ def main():
                         help=f"put the short table between {BEGIN} and {END}")
     args = parser.parse_args()
     path = args.rows or summary.newest("build/bench")
-    rows, _ = summary.load(path)
+    rows, run = summary.load(path)
     folder = os.path.dirname(path) or "."
-    pictures = charts.draw_all(rows, folder)
-    with open(os.path.join(folder, "report.html"), "w",
-              encoding="utf-8") as file:
-        file.write(page(rows, pictures))
-    for name, text in (("table.md", summary.short(rows)),
-                       ("goals.md", goals.markdown(rows))):
+    # Beside those of other conditions: full-hogs1.jsonl, report-hogs1.html.
+    stem = os.path.splitext(os.path.basename(path))[0]
+    tail = "".join("-" + word for word in stem.split("-")[1:])
+    pictures = charts.draw_all(rows, folder, tail)
+    for name, text in ((f"report{tail}.html", page(rows, run, pictures)),
+                       (f"table{tail}.md", summary.short(rows)),
+                       (f"goals{tail}.md", goals.markdown(rows))):
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
             file.write(text)
+    print("\n".join(summary.absent(run)))
     if args.update:
         update(args.update, summary.short(rows))
-    print(f"{folder}/report.html, table.md, goals.md and {len(pictures)} "
-          f"pictures, from {path}")
+    print(f"{folder}/report{tail}.html, table{tail}.md, goals{tail}.md and "
+          f"{len(pictures)} pictures, from {path}")
 
 
 if __name__ == "__main__":

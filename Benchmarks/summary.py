@@ -35,6 +35,13 @@ def condition(rows):
     return rows[0].get("condition", "") if rows else ""
 
 
+def bare(rows):
+    """The rows with that taken out of their titles."""
+    gone = condition(rows).split()
+    return [dict(row, case=" ".join(word for word in row["case"].split()
+                                    if word not in gone)) for row in rows]
+
+
 def rate(value):
     for unit, scale in (("M/s", 1e6), ("k/s", 1e3)):
         if value >= scale:
@@ -191,8 +198,21 @@ def counts_table(cases):
     return out
 
 
-def markdown(rows, missing=()):
-    """One table per case, and the systems that could not be measured."""
+def absent(run):
+    """What was not measured, and why; lines of their own."""
+    out = []
+    if run.get("missing"):
+        out.append("Missing: " + "; ".join(
+            f"{name} ({why})" for name, why in run["missing"]) + ".")
+    if not run.get("strace", True):
+        out.append("No strace here: system calls were not counted.")
+    for system, cases in run.get("lacking", {}).items():
+        out.append(f"{system} has no such workload: {', '.join(cases)}.")
+    return out
+
+
+def markdown(rows):
+    """One table per case."""
     out, cases = [], grouped(rows)
     for case, systems in cases.items():
         if is_count(case):
@@ -202,10 +222,6 @@ def markdown(rows, missing=()):
         out += ["| " + " | ".join(line(case, systems, name)) + " |"
                 for name in systems]
     out += counts_table(cases)
-    if missing:
-        out.append("\nMissing, since not built: " + "; ".join(
-            f"{name} (needs {need})" if need else name
-            for name, need in missing) + ".")
     return "\n".join(out) + "\n"
 
 
