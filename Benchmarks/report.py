@@ -83,7 +83,8 @@ def page(rows, run, pictures):
              f"<title>Outboard: benchmarks</title><style>{STYLE}</style>",
              "<h1>Outboard: benchmarks</h1>",
              f"<p>{len(rows)} measurements in {rounds} interleaved rounds on "
-             f"{html.escape(machine())}{html.escape(under)}; load {min(loads)} to {max(loads)}. "
+             f"{html.escape(machine())}{html.escape(under)}; load "
+             f"{min(loads)} to {max(loads)}. "
              "Ratios are taken within a round, then their median; compare "
              "these, not the absolute figures.</p>",
              "<h2>Goals</h2>", markdown_html(goals.markdown(rows)),

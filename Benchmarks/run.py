@@ -168,8 +168,8 @@ def estimate(args, pairs):
 
 
 def rounds(args, pairs, out):
-    """All rows, written as they come; failures, and what systems lack, are kept
-    apart. Ctrl-C ends it early, with what has been measured."""
+    """All rows, written as they come; failures, and what systems lack, are
+    kept apart. Ctrl-C ends it early, with what has been measured."""
     rows, failed, unable, lacking = [], {}, set(), {}
     steps = schedule(args, pairs)
     progress = Progress(len(steps))

@@ -103,9 +103,28 @@ def peer_ratio(case, systems, name):
     return against(case, systems, name, peers)
 
 
+def limit_of(case, system):
+    """What the machine allows of a lone caller: two CPUs that spin, or for who
+    does not spin, or cannot since both share a CPU, two threads that wake each
+    other."""
+    words = case.split()
+    if (words[0] != "sync" or "producers=1" not in words or is_limit(system)):
+        return None
+    spins = is_ours(system) and "spin=off" not in system
+    return "limit-spin" if spins and "pin=same" not in words else "limit-futex"
+
+
 def limit_ratio(case, systems, name):
-    limits = [s for s in systems if is_limit(s)]
-    return against(case, systems, name, limits)
+    """To the matching limit of the same round."""
+    limit = limit_of(case, name)
+    return against(case, systems, name, [limit]) if limit in systems else None
+
+
+def limit_cell(case, systems, name):
+    ratio = limit_ratio(case, systems, name)
+    if ratio is None:
+        return "-"
+    return f"{times(ratio)} {limit_of(case, name).removeprefix('limit-')}"
 
 
 def cell(value, show):
@@ -148,10 +167,10 @@ def notes(rows):
 
 
 COLUMNS = ("system", "median", "min to max", "p50", "p99", "slowest caller",
-           "CPU/op", "switches/op", "peak MB", "best peer", "notes")
+           "CPU/op", "switches/op", "peak MB", "best peer")
 
 
-def line(case, systems, name):
+def line(case, systems, name, limited):
     rows = systems[name]
     median, limits = spread(case, rows)
     return (name, median, limits,
@@ -161,8 +180,9 @@ def line(case, systems, name):
             cell(middle(rows, "cpu_ns_per_op"), duration),
             cell(middle(rows, "csw_per_op"), "{:.3f}".format),
             cell(middle(rows, "rss_kb"), lambda kb: f"{kb / 1024:.1f}"),
-            cell(peer_ratio(case, systems, name), times),
-            notes(rows))
+            cell(peer_ratio(case, systems, name), times)) + (
+                (limit_cell(case, systems, name),) if limited else ()) + (
+                    notes(rows),)
 
 
 def is_count(case):
@@ -217,9 +237,11 @@ def markdown(rows):
     for case, systems in cases.items():
         if is_count(case):
             continue
-        out += [f"\n### {case}\n", "| " + " | ".join(COLUMNS) + " |",
-                "|" + "---|" * len(COLUMNS)]
-        out += ["| " + " | ".join(line(case, systems, name)) + " |"
+        limited = any(is_limit(name) for name in systems)
+        columns = COLUMNS + (("of its limit",) if limited else ()) + ("notes",)
+        out += [f"\n### {case}\n", "| " + " | ".join(columns) + " |",
+                "|" + "---|" * len(columns)]
+        out += ["| " + " | ".join(line(case, systems, name, limited)) + " |"
                 for name in systems]
     out += counts_table(cases)
     return "\n".join(out) + "\n"
