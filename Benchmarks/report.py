@@ -14,9 +14,8 @@ sys.dont_write_bytecode = True
 
 import charts
 import goals
+import readme
 import summary
-
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 STYLE = """
 body { font: 15px/1.5 sans-serif; max-width: 72rem; margin: 2rem auto;
@@ -104,16 +103,21 @@ def page(rows, run, pictures):
     return "\n".join(parts)
 
 
-def update(path, table):
-    """Replaces what is between the markers of a file."""
+def update(path, rows):
+    """Replaces the table between the markers of a file."""
+    table, without = readme.table(rows)
+    if without:
+        sys.exit(f"{path}: left as it was, since there are no rows for: "
+                 f"{'; '.join(without)}")
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    head, begin, rest = text.partition(readme.BEGIN)
+    _, end, tail = rest.partition(readme.END)
     if not begin or not end:
-        sys.exit(f"{path}: no {BEGIN} ... {END} to put the table between")
+        sys.exit(f"{path}: no {readme.BEGIN} ... {readme.END} to put the table "
+                 "between")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{head}{BEGIN}\n{table}{END}{tail}")
+        file.write(f"{head}{begin}\n{table}{end}{tail}")
 
 
 def main():
@@ -121,7 +125,8 @@ def main():
     parser.add_argument("rows", nargs="?",
                         help="build/bench/full.jsonl, or else quick.jsonl")
     parser.add_argument("--update", metavar="FILE",
-                        help=f"put the short table between {BEGIN} and {END}")
+                        help="put the README's table between "
+                        f"{readme.BEGIN} and {readme.END}")
     args = parser.parse_args()
     path = args.rows or summary.newest("build/bench")
     rows, run = summary.load(path)
@@ -137,7 +142,7 @@ def main():
             file.write(text)
     print("\n".join(summary.absent(run)))
     if args.update:
-        update(args.update, summary.short(rows))
+        update(args.update, rows)
     print(f"{folder}/report{tail}.html, table{tail}.md, goals{tail}.md and "
           f"{len(pictures)} pictures, from {path}")
 

@@ -260,7 +260,7 @@ def best_peer(case, systems):
 
 
 def short(rows):
-    """The README's table: ours against the best peer of the same rounds."""
+    """Ours against the best peer of the same rounds."""
     out = ["| work | ours | best peer | ratio | p99, ours | p99, peer | "
            "slowest caller |", "|---|---|---|---|---|---|---|"]
     for case, systems in grouped(rows).items():
