@@ -200,7 +200,8 @@ def ratios(cases):
             axes.annotate(f" {summary.times(peer)} ", (peer, y), fontsize=7,
                           va="center", ha="left" if peer >= 1 else "right")
         if limit:
-            axes.plot(limit, y, "D", color="0.3", markersize=4)
+            axes.plot(limit, y, "D", color="0.3", markersize=5, zorder=4,
+                      markeredgecolor="white")
     axes.plot([], [], "D", color="0.3", label="to its limit: spinning, or futex "
               "for spin=off and one CPU")
     axes.barh([0], [0], color=OURS["outboard"], label="to the best peer")
