@@ -16,6 +16,7 @@ import charts
 import goals
 import readme
 import summary
+import systems
 
 STYLE = """
 body { font: 15px/1.5 sans-serif; max-width: 72rem; margin: 2rem auto;
@@ -120,6 +121,14 @@ def update(path, rows):
         file.write(f"{head}{begin}\n{table}{end}{tail}")
 
 
+def unfinished(rows):
+    """What is known of a run that was killed: it lacks the last line."""
+    seen = {row["system"].split()[0] for row in rows}
+    return {"missing": [(name, why) for name, why
+                        in systems.missing("build/bench/bin")
+                        if name not in seen]}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("rows", nargs="?",
@@ -130,6 +139,7 @@ def main():
     args = parser.parse_args()
     path = args.rows or summary.newest("build/bench")
     rows, run = summary.load(path)
+    run = run or unfinished(rows)
     folder = os.path.dirname(path) or "."
     # Beside those of other conditions: full-hogs1.jsonl, report-hogs1.html.
     stem = os.path.splitext(os.path.basename(path))[0]
