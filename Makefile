@@ -264,7 +264,7 @@ check-format: $(CLANG_FORMAT) ## Fail when a file is not formatted
 
 include Benchmarks/Makefile
 
-.PHONY: bench-setup bench bench-quick bench-report
+.PHONY: bench-setup bench bench-quick bench-report bench-readme
 
 bench-setup: setup
 	@.ci/setup packages-bench
@@ -282,8 +282,12 @@ bench: bench-setup ## Compare everything, about 20 minutes
 	  echo "bench: what could not be built is named as missing" >&2
 	@python3 Benchmarks/run.py full $(BENCH_ARGS)
 
-bench-report: $(BENCH_VENV) ## Pictures, a page and a table from the last run
-	@$(BUILD)/venv-bench/bin/python Benchmarks/report.py
+bench-report: $(BENCH_VENV) ## Pictures, goals, a page and a table of the last run
+	@$(BUILD)/venv-bench/bin/python Benchmarks/report.py $(BENCH_REPORT_ARGS)
+
+bench-readme: ## Put the last full run into the README's table
+	@$(MAKE) --no-print-directory bench-report \
+	  BENCH_REPORT_ARGS='$(BUILD)/bench/full.jsonl --update README.md'
 
 clean: ## Remove what was built
 	rm -rf $(BUILD) .build

@@ -167,20 +167,28 @@ def bars(cases, names, key, title, label, show):
     return figure
 
 
+TAGS = {"outboard-swift": " (Swift)", "outboard spin=off": " (spin=off)"}
+
+
+def limited(case, systems):
+    return summary.limit_ratio(case, systems, "outboard spin=off") is not None
+
+
 def ratios(cases):
-    """Ours against the best peer, and against the best limit."""
+    """Ours against the best peer, and against the limit that fits."""
     lines = []
     for case, systems in cases.items():
         if summary.is_count(case):
             continue
         for name in systems:
-            if name not in ("outboard", "outboard-swift"):
+            if not known.is_ours(name):
+                continue
+            if name == "outboard spin=off" and not limited(case, systems):
                 continue
             peer = summary.peer_ratio(case, systems, name)
             limit = summary.limit_ratio(case, systems, name)
             if peer or limit:
-                lines.append((f"{case}{' (Swift)' if 'swift' in name else ''}",
-                              peer, limit))
+                lines.append((case + TAGS.get(name, ""), peer, limit))
     if not lines:
         return None
     lines.reverse()
@@ -189,11 +197,13 @@ def ratios(cases):
         if peer:
             axes.barh(y, peer - 1, left=1, height=0.7,
                       color=OURS["outboard"] if peer >= 1 else "#c92a2a")
-            axes.annotate(f" {summary.times(peer)} ", (peer, y), fontsize=7, va="center",
-                          ha="left" if peer >= 1 else "right")
+            axes.annotate(f" {summary.times(peer)} ", (peer, y), fontsize=7,
+                          va="center", ha="left" if peer >= 1 else "right")
         if limit:
-            axes.plot(limit, y, "D", color="0.3", markersize=4)
-    axes.plot([], [], "D", color="0.3", label="to the best limit")
+            axes.plot(limit, y, "D", color="0.3", markersize=5, zorder=4,
+                      markeredgecolor="white")
+    axes.plot([], [], "D", color="0.3", label="to its limit: spinning, or futex "
+              "for spin=off and one CPU")
     axes.barh([0], [0], color=OURS["outboard"], label="to the best peer")
     axes.set_yticks(range(len(lines)), [line[0] for line in lines], fontsize=7)
     axes.set_xscale("log")
@@ -201,7 +211,7 @@ def ratios(cases):
     axes.axvline(1, color="0.2", linewidth=1)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}x"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set(title="Outboard against the best peer and the best limit, "
+    axes.set(title="Outboard against the best peer and its own limit, "
              "median of ratios within a round")
     axes.legend(fontsize=8, loc="lower right")
     axes.grid(True, axis="x", alpha=0.3)
@@ -251,13 +261,15 @@ def pictures(cases):
            "Peak resident memory while posts pile up.")
 
 
-def draw_all(rows, folder):
-    """Writes the pictures; (path, caption) of each."""
-    cases, done = summary.grouped(rows), []
+def draw_all(rows, folder, tail=""):
+    """Writes the pictures, NAME + tail + .png; (path, caption) of each."""
+    cases, done = summary.grouped(summary.bare(rows)), []
+    under = summary.condition(rows)
     for name, figure, caption in pictures(cases):
         if figure is None:
             continue
-        path = os.path.join(folder, name + ".png")
+        caption += f" All of it with {under}." if under else ""
+        path = os.path.join(folder, name + tail + ".png")
         figure.savefig(path, dpi=110, bbox_inches="tight")
         plt.close(figure)
         done.append((path, caption))

@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
 """Makes pictures, one self-contained page and a table from measured rows.
 
-Writes *.png, report.html and table.md beside the rows. Needs matplotlib, which
-`make bench-report` installs under build/.
+Writes *.png, report.html, table.md and goals.md beside the rows. Needs
+matplotlib, which `make bench-report` installs under build/.
 """
 import argparse
 import base64
 import html
-import json
 import os
 import sys
 
 sys.dont_write_bytecode = True
 
 import charts
+import goals
+import readme
 import summary
-
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+import systems
 
 STYLE = """
 body { font: 15px/1.5 sans-serif; max-width: 72rem; margin: 2rem auto;
@@ -73,17 +73,22 @@ def machine():
     return f"{len(names) or os.cpu_count()} x {names[0] if names else 'CPU'}"
 
 
-def page(rows, pictures):
+def page(rows, run, pictures):
     """The HTML page with its pictures inside."""
     loads = [row["load"] for row in rows]
+    under = summary.condition(rows)
+    under = f", all of it with {under}" if under else ""
     rounds = len({row["round"] for row in rows})
     parts = ["<!doctype html><html lang=en><meta charset=utf-8>",
              f"<title>Outboard: benchmarks</title><style>{STYLE}</style>",
              "<h1>Outboard: benchmarks</h1>",
              f"<p>{len(rows)} measurements in {rounds} interleaved rounds on "
-             f"{html.escape(machine())}; load {min(loads)} to {max(loads)}. "
+             f"{html.escape(machine())}{html.escape(under)}; load "
+             f"{min(loads)} to {max(loads)}. "
              "Ratios are taken within a round, then their median; compare "
              "these, not the absolute figures.</p>",
+             "<h2>Goals</h2>", markdown_html(goals.markdown(rows)),
+             "<h2>Against the best peer</h2>",
              markdown_html(summary.short(rows))]
     for path, caption in pictures:
         with open(path, "rb") as image:
@@ -93,29 +98,35 @@ def page(rows, pictures):
                      f"<figcaption>{html.escape(caption)}</figcaption>"
                      "</figure>")
     parts += ["<h2>Every measurement</h2>",
-              markdown_html(summary.markdown(rows))]
+              markdown_html(summary.markdown(rows)),
+              "<h2>Not measured</h2>",
+              markdown_html("\n".join(summary.absent(run)) or "Nothing.")]
     return "\n".join(parts)
 
 
-def update(path, table):
-    """Replaces what is between the markers of a file."""
+def update(path, rows):
+    """Replaces the table between the markers of a file."""
+    table, without = readme.table(rows)
+    if without:
+        sys.exit(f"{path}: left as it was, since there are no rows for: "
+                 f"{'; '.join(without)}")
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    head, begin, rest = text.partition(readme.BEGIN)
+    _, end, tail = rest.partition(readme.END)
     if not begin or not end:
-        sys.exit(f"{path}: no {BEGIN} ... {END} to put the table between")
+        sys.exit(f"{path}: no {readme.BEGIN} ... {readme.END} to put the table "
+                 "between")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{head}{BEGIN}\n{table}{END}{tail}")
+        file.write(f"{head}{begin}\n{table}{end}{tail}")
 
 
-def newest(folder):
-    """full.jsonl, or else quick.jsonl."""
-    for name in ("full.jsonl", "quick.jsonl"):
-        path = os.path.join(folder, name)
-        if os.path.exists(path):
-            return path
-    sys.exit(f"no rows in {folder}: run `make bench-quick` or `make bench`")
+def unfinished(rows):
+    """What is known of a run that was killed: it lacks the last line."""
+    seen = {row["system"].split()[0] for row in rows}
+    return {"missing": [(name, why) for name, why
+                        in systems.missing("build/bench/bin")
+                        if name not in seen]}
 
 
 def main():
@@ -123,24 +134,27 @@ def main():
     parser.add_argument("rows", nargs="?",
                         help="build/bench/full.jsonl, or else quick.jsonl")
     parser.add_argument("--update", metavar="FILE",
-                        help=f"put the short table between {BEGIN} and {END}")
+                        help="put the README's table between "
+                        f"{readme.BEGIN} and {readme.END}")
     args = parser.parse_args()
-    path = args.rows or newest("build/bench")
-    with open(path, encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    if not rows:
-        sys.exit(f"{path} has no rows: run the benchmark again")
+    path = args.rows or summary.newest("build/bench")
+    rows, run = summary.load(path)
+    run = run or unfinished(rows)
     folder = os.path.dirname(path) or "."
-    pictures = charts.draw_all(rows, folder)
-    with open(os.path.join(folder, "report.html"), "w",
-              encoding="utf-8") as file:
-        file.write(page(rows, pictures))
-    with open(os.path.join(folder, "table.md"), "w", encoding="utf-8") as file:
-        file.write(summary.short(rows))
+    # Beside those of other conditions: full-hogs1.jsonl, report-hogs1.html.
+    stem = os.path.splitext(os.path.basename(path))[0]
+    tail = "".join("-" + word for word in stem.split("-")[1:])
+    pictures = charts.draw_all(rows, folder, tail)
+    for name, text in ((f"report{tail}.html", page(rows, run, pictures)),
+                       (f"table{tail}.md", summary.short(rows)),
+                       (f"goals{tail}.md", goals.markdown(rows))):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+    print("\n".join(summary.absent(run)))
     if args.update:
-        update(args.update, summary.short(rows))
-    print(f"{folder}/report.html, table.md and {len(pictures)} pictures, "
-          f"from {path}")
+        update(args.update, rows)
+    print(f"{folder}/report{tail}.html, table{tail}.md, goals{tail}.md and "
+          f"{len(pictures)} pictures, from {path}")
 
 
 if __name__ == "__main__":

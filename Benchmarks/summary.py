@@ -1,10 +1,45 @@
 """Medians, spreads and ratios of measured rows, and the Markdown of them."""
+import json
+import os
 import statistics
+import sys
 
 from systems import is_limit, is_ours
 
 # Smaller is better, and the rate says nothing.
 TIMES = {"sparse": "p50_ns", "startstop": "p50_ns", "timer": "p50_ns"}
+
+
+def newest(folder):
+    """full.jsonl, or else quick.jsonl."""
+    for name in ("full.jsonl", "quick.jsonl"):
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return path
+    sys.exit(f"no rows in {folder}: run `make bench-quick` or `make bench`")
+
+
+def load(path):
+    """The rows of a file, and what it says of the whole run (or nothing)."""
+    with open(path, encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file]
+    rows = [line for line in lines if "case" in line]
+    if not rows:
+        sys.exit(f"{path} has no rows: run the benchmark again")
+    about = [line["run"] for line in lines if "run" in line]
+    return rows, about[-1] if about else {}
+
+
+def condition(rows):
+    """What the command line put on every case: "pin=same hogs=1"."""
+    return rows[0].get("condition", "") if rows else ""
+
+
+def bare(rows):
+    """The rows with that taken out of their titles."""
+    gone = condition(rows).split()
+    return [dict(row, case=" ".join(word for word in row["case"].split()
+                                    if word not in gone)) for row in rows]
 
 
 def rate(value):
@@ -68,9 +103,28 @@ def peer_ratio(case, systems, name):
     return against(case, systems, name, peers)
 
 
+def limit_of(case, system):
+    """What the machine allows of a lone caller: two CPUs that spin, or for who
+    does not spin, or cannot since both share a CPU, two threads that wake each
+    other."""
+    words = case.split()
+    if (words[0] != "sync" or "producers=1" not in words or is_limit(system)):
+        return None
+    spins = is_ours(system) and "spin=off" not in system
+    return "limit-spin" if spins and "pin=same" not in words else "limit-futex"
+
+
 def limit_ratio(case, systems, name):
-    limits = [s for s in systems if is_limit(s)]
-    return against(case, systems, name, limits)
+    """To the matching limit of the same round."""
+    limit = limit_of(case, name)
+    return against(case, systems, name, [limit]) if limit in systems else None
+
+
+def limit_cell(case, systems, name):
+    ratio = limit_ratio(case, systems, name)
+    if ratio is None:
+        return "-"
+    return f"{times(ratio)} {limit_of(case, name).removeprefix('limit-')}"
 
 
 def cell(value, show):
@@ -113,10 +167,10 @@ def notes(rows):
 
 
 COLUMNS = ("system", "median", "min to max", "p50", "p99", "slowest caller",
-           "CPU/op", "switches/op", "peak MB", "best peer", "notes")
+           "CPU/op", "switches/op", "peak MB", "best peer")
 
 
-def line(case, systems, name):
+def line(case, systems, name, limited):
     rows = systems[name]
     median, limits = spread(case, rows)
     return (name, median, limits,
@@ -126,8 +180,9 @@ def line(case, systems, name):
             cell(middle(rows, "cpu_ns_per_op"), duration),
             cell(middle(rows, "csw_per_op"), "{:.3f}".format),
             cell(middle(rows, "rss_kb"), lambda kb: f"{kb / 1024:.1f}"),
-            cell(peer_ratio(case, systems, name), times),
-            notes(rows))
+            cell(peer_ratio(case, systems, name), times)) + (
+                (limit_cell(case, systems, name),) if limited else ()) + (
+                    notes(rows),)
 
 
 def is_count(case):
@@ -163,21 +218,32 @@ def counts_table(cases):
     return out
 
 
-def markdown(rows, missing=()):
-    """One table per case, and the systems that could not be measured."""
+def absent(run):
+    """What was not measured, and why; lines of their own."""
+    out = []
+    if run.get("missing"):
+        out.append("Missing: " + "; ".join(
+            f"{name} ({why})" for name, why in run["missing"]) + ".")
+    if not run.get("strace", True):
+        out.append("No strace here: system calls were not counted.")
+    for system, cases in run.get("lacking", {}).items():
+        out.append(f"{system} has no such workload: {', '.join(cases)}.")
+    return out
+
+
+def markdown(rows):
+    """One table per case."""
     out, cases = [], grouped(rows)
     for case, systems in cases.items():
         if is_count(case):
             continue
-        out += [f"\n### {case}\n", "| " + " | ".join(COLUMNS) + " |",
-                "|" + "---|" * len(COLUMNS)]
-        out += ["| " + " | ".join(line(case, systems, name)) + " |"
+        limited = any(is_limit(name) for name in systems)
+        columns = COLUMNS + (("of its limit",) if limited else ()) + ("notes",)
+        out += [f"\n### {case}\n", "| " + " | ".join(columns) + " |",
+                "|" + "---|" * len(columns)]
+        out += ["| " + " | ".join(line(case, systems, name, limited)) + " |"
                 for name in systems]
     out += counts_table(cases)
-    if missing:
-        out.append("\nMissing, since not built: " + "; ".join(
-            f"{name} (needs {need})" if need else name
-            for name, need in missing) + ".")
     return "\n".join(out) + "\n"
 
 
@@ -194,7 +260,7 @@ def best_peer(case, systems):
 
 
 def short(rows):
-    """The README's table: ours against the best peer of the same rounds."""
+    """Ours against the best peer of the same rounds."""
     out = ["| work | ours | best peer | ratio | p99, ours | p99, peer | "
            "slowest caller |", "|---|---|---|---|---|---|---|"]
     for case, systems in grouped(rows).items():

@@ -36,6 +36,11 @@ SYSTEMS = [
     ("queue-tokio", "tokio unbounded mpsc", "librust-tokio-dev"),
 ]
 
+# What would belong here and cannot be had, and why.
+ELSEWHERE = [
+    ("swift-nio", "an outside Swift package, not in Debian"),
+]
+
 NAMES = [name for name, _, _ in SYSTEMS]
 
 
@@ -58,6 +63,7 @@ def is_limit(system):
 
 
 def missing(directory):
-    """Systems that are not built, each with what it needs."""
-    return [(name, need) for name, _, need in SYSTEMS
-            if not os.path.exists(os.path.join(directory, name))]
+    """Systems that are not built, each with the reason."""
+    return [(name, f"needs {need}" if need else "not built")
+            for name, _, need in SYSTEMS
+            if not os.path.exists(os.path.join(directory, name))] + ELSEWHERE

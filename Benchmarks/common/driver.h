@@ -16,7 +16,7 @@
 /* --- Options (options.c) ---------------------------------------------------
  */
 
-enum pinning { PIN_NONE, PIN_SAME, PIN_APART };
+enum pinning { PIN_NONE, PIN_SAME, PIN_APART, PIN_EACH };
 
 typedef struct options {
   const char *workload;
@@ -31,7 +31,7 @@ typedef struct options {
   int engines;      /* sync: instances, callers spread over them */
   double seconds;   /* of measuring */
   int round;        /* goes into the line */
-  enum pinning pin; /* callers and loop: anywhere, one CPU, two CPUs */
+  enum pinning pin; /* callers and loop: see options.c */
   const char *pin_text;
   const char *from; /* where awaiting tasks run */
   const char *spin; /* ours alone: "default" or "off" */
@@ -61,13 +61,15 @@ typedef struct usage {
 usage usage_now(void);
 usage usage_since(const usage *before);
 usage usage_of_thread(void);        /* the calling one; no allocations */
+uint64_t thread_cpu_ns(void);       /* the calling one's */
 long status_value(const char *key); /* of /proc/self/status; -1: none */
 
 long resident_kb(void); /* exact, unlike VmRSS; -1: unknown */
 
-/* Pins this thread, and the threads that it makes, to the side's CPU. */
+/* Pins this thread, and the threads that it makes, to the side's CPU, or with
+ * PIN_EACH to the engine's. */
 enum side { SIDE_LOOP, SIDE_CALLER };
-void pin_to(enum side side);
+void pin_to(enum side side, int engine);
 
 /* --- Allocations (alloc.c) --------------------------------------------------
  */

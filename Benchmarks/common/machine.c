@@ -52,6 +52,13 @@ usage usage_of_thread(void) {
   return usage_of(RUSAGE_THREAD);
 }
 
+/* Exact, unlike what getrusage says of a thread. */
+uint64_t thread_cpu_ns(void) {
+  struct timespec ts;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+  return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 usage usage_now(void) {
   usage u = usage_of(RUSAGE_SELF);
   u.allocs = alloc_count();
@@ -102,7 +109,15 @@ static int cpu_of(enum side side, const cpu_set_t *allowed) {
   return side == SIDE_CALLER || opt.pin == PIN_SAME ? first : last;
 }
 
-void pin_to(enum side side) {
+/* The CPU of an engine and its callers: in turn. */
+static int cpu_of_engine(int engine, const cpu_set_t *allowed) {
+  int cpu, left = engine % CPU_COUNT(allowed);
+  for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
+    if (CPU_ISSET(cpu, allowed) && left-- == 0) return cpu;
+  return 0;
+}
+
+void pin_to(enum side side, int engine) {
   static cpu_set_t allowed; /* before any pinning */
   static int known;
   cpu_set_t one;
@@ -112,7 +127,9 @@ void pin_to(enum side side) {
     known = 1;
   }
   CPU_ZERO(&one);
-  CPU_SET(cpu_of(side, &allowed), &one);
+  CPU_SET(opt.pin == PIN_EACH ? cpu_of_engine(engine, &allowed)
+                              : cpu_of(side, &allowed),
+          &one);
   if (pthread_setaffinity_np(pthread_self(), sizeof one, &one) != 0)
     bench_fail("cannot pin a thread: the kernel refused the CPU");
 }

@@ -50,8 +50,9 @@ static const entry entries[] = {
     {"seconds", REAL, AT(seconds), 0.001, 3600, NULL,
      "to measure, after a warm-up of a fifth of it (0.5)"},
     {"round", WHOLE, AT(round), 0, 1e9, NULL, "copied into the line (0)"},
-    {"pin", TEXT, AT(pin_text), 0, 0, " none same apart ",
-     "callers and loop: anywhere, on one CPU, on two (none)"},
+    {"pin", TEXT, AT(pin_text), 0, 0, " none same apart each ",
+     "callers and loop: anywhere, on one CPU, on two; each: every engine with "
+     "its callers on a CPU of its own (none)"},
     {"spin", TEXT, AT(spin), 0, 0, " default off ", "outboard only (default)"},
     {"allocs", WHOLE, AT(allocs), 0, 1, NULL,
      "1 counts allocations, which disturbs the timing (0)"},
@@ -116,6 +117,7 @@ void options_parse(int argc, char **argv) {
   for (i = 2; i < argc; i++) set(argv[i]);
   if (strcmp(opt.pin_text, "same") == 0) opt.pin = PIN_SAME;
   if (strcmp(opt.pin_text, "apart") == 0) opt.pin = PIN_APART;
+  if (strcmp(opt.pin_text, "each") == 0) opt.pin = PIN_EACH;
   if (opt.allocs) alloc_start_counting();
 }
 

@@ -58,7 +58,8 @@ static int possible(const workload *work) {
   unsigned flags = bench_subject.flags;
   if (!work->possible()) return 0;
   if (opt.producers > 1 && (flags & BENCH_ONE_CALLER)) return 0;
-  if (opt.pin == PIN_SAME && (flags & BENCH_TWO_CPUS)) return 0;
+  if ((opt.pin == PIN_SAME || opt.pin == PIN_EACH) && (flags & BENCH_TWO_CPUS))
+    return 0;
   if (opt.pin != PIN_NONE && (flags & BENCH_NO_PIN)) return 0;
   if (opt.engines > 1 && strcmp(work->name, "sync") != 0) return 0;
   return opt.producers > 0 || strcmp(work->name, "echo") == 0;

@@ -17,7 +17,7 @@ static uint64_t lap(histogram *h, uint64_t begin) {
 
 static void one_life(lap_times *times, histogram *all) {
   uint64_t begin, at;
-  pin_to(SIDE_LOOP);
+  pin_to(SIDE_LOOP, 0);
   begin = now_ns();
   shared.subject = bench_subject.start();
   at = lap(&times->start, begin);

@@ -68,7 +68,7 @@ static void one_millisecond(load *l) {
 static void *load_main(void *arg) {
   load *l = arg;
   uint64_t due = now_ns(), now;
-  pin_to(SIDE_CALLER);
+  pin_to(SIDE_CALLER, 0);
   while (!__atomic_load_n(&l->stop, __ATOMIC_RELAXED)) {
     one_millisecond(l);
     due += 1000000;

@@ -16,7 +16,7 @@ int has_queue(void) {
 static void *consumer(void *arg) {
   int empty = 0;
   (void)arg;
-  pin_to(SIDE_LOOP);
+  pin_to(SIDE_LOOP, 0);
   for (;;) {
     worker *w = bench_subject.pop(shared.subject);
     if (w != NULL) {

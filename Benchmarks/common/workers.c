@@ -49,16 +49,20 @@ void bench_fail(const char *cause) {
   exit(1);
 }
 
-void start_subject(void) {
-  pin_to(SIDE_LOOP);
+static void start_nth(int engine) {
+  pin_to(SIDE_LOOP, engine);
   shared.subject = bench_subject.start();
-  pin_to(SIDE_CALLER);
+  pin_to(SIDE_CALLER, engine);
+}
+
+void start_subject(void) {
+  start_nth(0);
 }
 
 void start_subjects(void) {
   int i;
   for (i = 0; i < opt.engines; i++) {
-    start_subject();
+    start_nth(i);
     shared.subjects[i] = shared.subject;
   }
 }
@@ -85,7 +89,7 @@ static void forget(worker *w) {
 
 static void *worker_main(void *arg) {
   worker *w = arg;
-  pin_to(SIDE_CALLER);
+  pin_to(SIDE_CALLER, w->index % opt.engines);
   pthread_barrier_wait(&barrier);
   current.body(w);
   pthread_barrier_wait(&barrier); /* warm-up over; the main thread settles */
