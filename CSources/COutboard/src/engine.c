@@ -80,7 +80,7 @@ void ob__engine_reset(ob_engine *engine) {
   ob__lock_init(&engine->room_lock);
   ob__lock_init(&engine->running_lock);
   ob__lock_init(&engine->lost_lock);
-  ob__parker_init(&engine->parker);
+  ob__parker_init_apart(&engine->parker);
   engine->parks = 1;
 }
 

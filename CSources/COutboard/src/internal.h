@@ -38,8 +38,7 @@ typedef struct ob__thread {
 
 /* This thread's record; NULL when out of memory. */
 ob__thread *ob__thread_self(void);
-/* The same, if it has one: allocates nothing. */
-ob__thread *ob__thread_known(void);
+ob__thread *ob__thread_known(void); /* if it has one: allocates nothing */
 /* The engine whose loop this thread runs, or NULL. */
 ob_engine *ob__loop_self(void);
 void ob__loop_enter(ob_engine *engine);
@@ -209,8 +208,7 @@ struct ob_engine {
   struct ob_io *ios; /* loop: sets of the Swift layer (spi_io.c) */
   void (*ios_lose)(ob_engine *engine); /* what to do with them */
 
-  ob__parker
-      parker; /* where the loop sleeps without libuv; any thread unparks */
+  ob__parker parker; /* the loop's, without libuv; any thread unparks */
   ob__lock lost_lock;
   int thread_gone; /* lost_lock: the loop thread may not be cancelled */
 

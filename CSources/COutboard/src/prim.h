@@ -37,6 +37,8 @@ typedef struct ob__lock {
 } ob__lock;
 
 void ob__parker_init(ob__parker *parker);
+/* For a thread of ours, whose wakers must not disturb those who call. */
+void ob__parker_init_apart(ob__parker *parker);
 /* Sleeps until a token or the absolute deadline; takes the token. */
 void ob__park(ob__parker *parker, uint64_t deadline);
 void ob__unpark(ob__parker *parker);

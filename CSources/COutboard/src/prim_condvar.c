@@ -13,6 +13,10 @@ void ob__parker_init(ob__parker *parker) {
   parker->token = 0;
 }
 
+void ob__parker_init_apart(ob__parker *parker) {
+  ob__parker_init(parker);
+}
+
 void ob__park(ob__parker *parker, uint64_t deadline) {
   pthread_mutex_lock(&parker->mutex);
   while (parker->token == 0 && (deadline == OB_FOREVER || ob__now() < deadline))

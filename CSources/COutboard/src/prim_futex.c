@@ -48,18 +48,27 @@ static void futex_wake(uint32_t *word, int count, uint32_t bits) {
  * WORDS * 32 threads, is woken for nothing now and then. */
 
 #define WORDS 64
+#define APART 16 /* more, for loops */
 #define BITS 32
 
 static struct {
   alignas(OB_LINE) uint32_t wakes; /* counted by wakers, before they wake */
-} words[WORDS];
-static uint32_t last_parker;
+} words[WORDS + APART];
+static uint32_t last_parker, last_apart;
 
 void ob__parker_init(ob__parker *parker) {
   uint32_t number = ob__add_relaxed(&last_parker, 1u);
   ob__store_relaxed(&parker->token, 0u);
   parker->word = number / BITS % WORDS;
   parker->bit = UINT32_C(1) << number % BITS;
+}
+
+/* A word each for the first loops. */
+void ob__parker_init_apart(ob__parker *parker) {
+  uint32_t number = ob__add_relaxed(&last_apart, 1u);
+  ob__store_relaxed(&parker->token, 0u);
+  parker->word = WORDS + number % APART;
+  parker->bit = UINT32_C(1) << number / APART % BITS;
 }
 
 void ob__park(ob__parker *parker, uint64_t deadline) {

@@ -51,7 +51,7 @@ static void hook_release(ob__hook *hook) {
 
 static void set_up(void) {
   ob__cond_init(&unused);
-  ob__parker_init(&parker);
+  ob__parker_init_apart(&parker);
 }
 
 /* --- Loop thread ------------------------------------------------------------
