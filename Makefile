@@ -16,7 +16,7 @@ LIB_CFLAGS := $(CFLAGS) -fPIC -fvisibility=hidden -ftls-model=initial-exec \
 JOBS := -j 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lib plugins demo test test-c test-swift test-install \
+.PHONY: help setup lib plugins demo test test-c test-long test-swift test-install \
   test-hosts test-counters test-consumer sanitize sanitize-c sanitize-swift mutants models \
   test-cpp test-abi test-hygiene test-doctor abi abi-accept sanitize-cpp \
   format check-format install clean
@@ -170,6 +170,9 @@ test-c: ## C tests: futexes, condition variables, and the libuv of plugins
 	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=condvar run
 	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=static \
 	  TOPICS='broken broken_calls cq exit few fork forks restart start stop uv wake' run
+
+test-long: ## C tests at full length: 10,000 forks, a million starts, ...
+	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=release run-long
 
 test-swift: ## Swift tests, with the executor SPI and without
 	@Tests/swift.sh "debug" --scratch-path $(BUILD)/swift-test
