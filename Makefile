@@ -16,7 +16,7 @@ LIB_CFLAGS := $(CFLAGS) -fPIC -fvisibility=hidden -ftls-model=initial-exec \
 JOBS := -j 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lib plugins demo test test-c test-swift test-install \
+.PHONY: help setup lib plugins demo test test-c test-long test-swift test-install \
   test-hosts test-counters test-consumer sanitize sanitize-c sanitize-swift mutants models \
   test-cpp test-abi test-hygiene test-doctor abi abi-accept sanitize-cpp \
   format check-format install clean
@@ -165,11 +165,17 @@ test: setup ## Set up, build, and run every test
 	@Tests/all.sh
 
 # One by one:
+# What the stand-ins for libuv's system calls have a part in.
+STATIC_TOPICS := broken broken_calls cq exit few fork forks guest idle restart \
+  scarce seccomp stacks start stop uv wake
 test-c: ## C tests: futexes, condition variables, and the libuv of plugins
 	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=release run
 	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=condvar run
 	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=static \
-	  TOPICS='broken broken_calls cq exit few fork forks restart start stop uv wake' run
+	  TOPICS='$(STATIC_TOPICS)' run
+
+test-long: ## C tests at full length: 10,000 forks, a million starts, ...
+	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=release run-long
 
 test-swift: ## Swift tests, with the executor SPI and without
 	@Tests/swift.sh "debug" --scratch-path $(BUILD)/swift-test
@@ -191,7 +197,8 @@ abi-accept: ## Write Tests/ABI/outboard.abi anew, if the rules allow the change
 test-abi: $(LIB) ## The same check, and that it sees each kind of change
 	@Tests/ABI/run.sh
 
-test-hygiene: $(LIB) $(CLOCK) ## Archive and plugin: symbols, TLS, two copies
+test-hygiene: ## Archive and plugins: symbols, TLS, two copies
+	@$(MAKE) --no-print-directory plugins
 	@Tests/Hygiene/run.sh
 
 .PHONY: hosts-setup hosts-readme

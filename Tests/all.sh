@@ -6,7 +6,7 @@ mkdir -p build
 log=build/test.log
 : >"$log"
 status=0
-for suite in test-c test-cpp test-install test-abi test-hygiene test-hosts \
+for suite in test-c test-cpp test-install test-abi test-hosts test-hygiene \
   test-swift test-counters test-consumer; do
   begin=$SECONDS
   echo "=== $suite"

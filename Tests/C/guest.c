@@ -1,6 +1,7 @@
 /* A whole life of engines in a host with unusual settings: nothing of the
  * host's is another after any step (manners.h), nothing is written to stdout or
- * stderr, and no SIGPIPE reaches the host, though peers go away. */
+ * stderr, no SIGPIPE reaches the host, though peers go away, and programs that
+ * it starts inherit no descriptor. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
@@ -306,4 +307,39 @@ TEST(nothing_is_written) {
     fclose(file);
   }
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+}
+
+/* --- Programs that the host starts ------------------------------------------
+ */
+
+static void handle_look(ob_request *request, void *input, size_t size,
+                        void *before) {
+  int ours = 0;
+  (void)input;
+  (void)size;
+  for (int fd = 0; fd < 1024; fd++) {
+    int flags = fcntl(fd, F_GETFD);
+    if (flags < 0 || ((const char *)before)[fd]) continue;
+    ours++;
+    if (!(flags & FD_CLOEXEC))
+      test_fail(__FILE__, __LINE__, "descriptor %d is not close-on-exec", fd);
+  }
+  CHECK(ours >= 9); /* 5 of the loop, 2 that libuv keeps, 2 of the queue */
+  ob_complete(request, OB_OK, ob_result_none());
+}
+
+TEST(every_descriptor_is_close_on_exec) {
+  char before[1024];
+  ob_engine *engine;
+  ob_cq *cq;
+  ob_call_opts opts = test_call(handle_look, before);
+  for (int fd = 0; fd < 1024; fd++) before[fd] = fcntl(fd, F_GETFD) >= 0;
+  engine = start_watched();
+  CHECK_EQ(ob_cq_create(&cq), OB_OK);
+  opts.flags = OB_CALL_OFFLOAD;
+  CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
+  opts.flags = 0;
+  CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
+  CHECK_EQ(ob_cq_destroy(cq), OB_OK);
+  test_stop(engine);
 }

@@ -76,4 +76,6 @@ if [ ${#again[@]} -gt 0 ] && [ "${OB_HOSTS_AGAIN:-1}" = 1 ]; then
   run 1 "${again[@]}"
 fi
 
-python3 matrix.py "$OB_RESULTS" "$@"
+python3 matrix.py "$OB_RESULTS" "$@" || exit 1
+# What the README shows is what a whole run has shown.
+[ $# -gt 0 ] || python3 matrix.py --readme "$root/README.md" "$OB_RESULTS"

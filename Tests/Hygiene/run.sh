@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What the archive and the plugins may not do to their neighbours: symbols,
-# sections, thread-local storage, two copies in one process, memory that runs
-# out, builds that differ. Each check is also shown an object with its fault.
+# sections, thread-local storage, two copies in one process, one that is closed,
+# memory that runs out, builds that differ. Each check is also shown an object
+# with its fault.
 # Ends with 'hygiene: N passed, N failed'.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -136,6 +137,7 @@ no_executable_stack() { # PLUGIN
 }
 
 plugin() { # PLUGIN MOST-TLS
+  must test -s "$1" # make plugins
   expect 0 "$(basename "$1"): thread-local storage of $2 bytes at most" \
     tls_of "$1" "$2"
   echo "     $(cat "$log")"
@@ -209,6 +211,35 @@ copies() {
     "$work/host-own" local "$work/open-b.so" 0.0.9
 }
 
+# --- A copy that its host closes ----------------------------------------------
+
+# Linked as by one who knows nothing of -z nodelete: the core pins itself.
+unload() {
+  local object objects=()
+  local link_flags=(-shared -fPIC -O2 -fvisibility=hidden -Wl,-z,defs
+    "-Wl,--version-script=$work/one.map")
+  must gcc -std=gnu11 -Wall -Wextra -Wpedantic -Werror -O2 "$here/unload.c" \
+    -lpthread -ldl -o "$work/unload"
+  # The fault: nothing pins it.
+  sed '/^  pin_image();$/d' "$core/src/engine.c" >"$work/engine.c"
+  # shellcheck disable=SC2046
+  must gcc -std=gnu11 -O2 -w -fPIC -fvisibility=hidden -I"$core/include" \
+    -I"$core/src" $(pkg-config --cflags libuv) -c "$work/engine.c" \
+    -o "$work/unpinned.o"
+  for object in "$core"/src/*.c; do
+    object=$build/lib/$(basename "$object" .c).o
+    case $object in */spi.o | */spi_*.o | */engine.o) continue ;; esac
+    objects+=("$object")
+  done
+  must ld -r -o "$work/unpinned-all.o" "$work/unpinned.o" "${objects[@]}"
+  object pinned "$lib"
+  object unpinned "$work/unpinned-all.o"
+  expect 0 "closed with calls in flight, it stays and answers" \
+    "$work/unload" "$work/pinned.so"
+  expect 3 "a core that does not pin itself is unmapped, and it is seen" \
+    "$work/unload" "$work/unpinned.so"
+}
+
 # --- Memory that runs out ----------------------------------------------------
 
 short_of_memory() {
@@ -279,12 +310,9 @@ reproducible() {
 archives
 plugin "$build/plugins/clock.so" 64
 expect 0 "clock.so: none of it late" late_tls "$build/plugins/clock.so"
-if [ -f "$build/plugins/pricing.so" ]; then
-  plugin "$build/plugins/pricing.so" 512
-else
-  echo "     pricing.so is not built: make plugins"
-fi
+plugin "$build/plugins/pricing.so" 512
 copies
+unload
 short_of_memory
 reproducible
 echo "hygiene: $passed passed, $failed failed"

@@ -48,6 +48,9 @@ static int raise_to(int fd, uint32_t turn) {
     high = fcntl(fd, F_DUPFD_CLOEXEC,
                  ranges[i].first + (int)(turn % ranges[i].count));
     if (high < 0) continue;
+#ifdef OB_BREAK_CLOEXEC
+    fcntl(high, F_SETFD, 0);
+#endif
     ob__fd_close(fd);
     fd = high;
     break;

@@ -60,8 +60,9 @@ void ob__uv_abort(void) __attribute__((noreturn));
 void ob__uv_assert_fail(const char *text, const char *file, unsigned line,
                         const char *function) __attribute__((noreturn));
 
-int ob__uv_epoll_pwait(int set, struct epoll_event *events, int size,
-                       int timeout, const sigset_t *mask) {
+/* By the system call that libuv means: a filter may deny the other one. */
+static int wait_by(int pwait, int set, struct epoll_event *events, int size,
+                   int timeout, const sigset_t *mask) {
   int (*lost)(int) = __atomic_load_n(&ob__uv_lost, __ATOMIC_RELAXED);
   void (*sleep)(int) = __atomic_load_n(&ob__uv_sleep, __ATOMIC_RELAXED);
   int count, error, fd;
@@ -69,7 +70,8 @@ int ob__uv_epoll_pwait(int set, struct epoll_event *events, int size,
   sleep = NULL;
 #endif
   if (sleep != NULL && timeout != 0) sleep(1);
-  count = epoll_pwait(set, events, size, timeout, mask);
+  count = pwait ? epoll_pwait(set, events, size, timeout, mask)
+                : epoll_wait(set, events, size, timeout);
   error = errno;
   if (sleep != NULL && timeout != 0) sleep(0);
   errno = error;
@@ -83,9 +85,14 @@ int ob__uv_epoll_pwait(int set, struct epoll_event *events, int size,
   return 1;
 }
 
+int ob__uv_epoll_pwait(int set, struct epoll_event *events, int size,
+                       int timeout, const sigset_t *mask) {
+  return wait_by(1, set, events, size, timeout, mask);
+}
+
 int ob__uv_epoll_wait(int set, struct epoll_event *events, int size,
                       int timeout) {
-  return ob__uv_epoll_pwait(set, events, size, timeout, NULL);
+  return wait_by(0, set, events, size, timeout, NULL);
 }
 
 /* --- The last resort --------------------------------------------------------

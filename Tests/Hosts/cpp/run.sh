@@ -118,7 +118,7 @@ rejects killed BAD_HANDLER_FAULT CLOCK 'ended with status 66' \
   "$ends" --says handled -- "$cpp" fault
 
 shows unload "$cpp" unload
-rejects unload BAD_UNLOAD CLOCK '' "$cpp" unload
+rejects unload BAD_UNLOAD CLOCK 'exit status 139' "$cpp" unload
 rejects unload BAD_RECONFIGURE CLOCK 'configure refused' "$cpp" unload
 rejects unload BAD_RECONFIGURE_ANY PRICING 'answers 0, not 2' "$cpp" unload
 result answers ok "$rejected faults noticed by these checks"

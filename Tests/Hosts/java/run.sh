@@ -112,7 +112,7 @@ promise=killed
 bad_end HANDLER_TERM CLOCK 'hung: hook'
 bad_end HANDLER_FAULT CLOCK 'status 66'
 promise=unload
-bad UNLOAD CLOCK '' Unload
+bad UNLOAD CLOCK 'SIGSEGV' Unload
 bad RECONFIGURE PRICING 'the same configuration is refused' Unload
 bad RECONFIGURE_ANY PRICING 'another configuration is taken' Unload
 all_rejected

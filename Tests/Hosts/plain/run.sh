@@ -82,7 +82,7 @@ rejects killed BAD_HANDLER_FAULT CLOCK 'ended with status 66' \
   "$ends" --says handled -- "$plain" fault
 
 shows unload "$plain" unload
-rejects unload BAD_UNLOAD CLOCK '' "$plain" unload
+rejects unload BAD_UNLOAD CLOCK 'exit status 139' "$plain" unload
 rejects unload BAD_RECONFIGURE CLOCK 'configure refused' "$plain" unload
 rejects unload BAD_RECONFIGURE_ANY PRICING 'answers 0, not 2' "$plain" unload
 result answers ok "$rejected bad guests rejected by these checks"

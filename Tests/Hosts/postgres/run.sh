@@ -19,8 +19,8 @@ collect "$work/results"
 
 # PATIENCE: what hangs is to be found hanging soon; nothing else is hurried.
 export LIMIT=100
-rejects answers BAD_MIXED PRICING '' python3 drive.py answers
-rejects answers BAD_ERROR_OK PRICING '' python3 drive.py answers
+rejects answers BAD_MIXED PRICING 'wrong' python3 drive.py answers
+rejects answers BAD_ERROR_OK PRICING 'wrong: no error, but' python3 drive.py answers
 PATIENCE=8 rejects deadlines BAD_DEADLINE CLOCK 'no answer within' python3 drive.py deadlines
 rejects untouched BAD_UMASK CLOCK 'umask' python3 drive.py untouched
 rejects untouched BAD_HANDLER PRICING 'signal 17' python3 drive.py untouched

@@ -70,10 +70,12 @@ BEGIN
         got := guest_call('clock', 'nonsense', '{}');
       END IF;
     EXCEPTION WHEN external_routine_exception THEN
-      IF SQLERRM <> format('tool answers 1: {"error":"%s"}', want) THEN RAISE; END IF;
+      IF SQLERRM <> format('tool answers 1: {"error":"%s"}', want) THEN
+        RAISE EXCEPTION 'wrong error: %', SQLERRM;
+      END IF;
       RETURN 1;
     END;
-    RAISE EXCEPTION 'no error, but %', got;
+    RAISE EXCEPTION 'wrong: no error, but %', got;
   ELSE
     got := guest_call('pricing', 'get_product_price', format('{"product_id":%s}', 1 + n % 9));
     IF got <> want THEN RAISE EXCEPTION 'wrong price: % is not %', got, want; END IF;

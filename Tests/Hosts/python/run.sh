@@ -71,7 +71,7 @@ promise=killed
 bad HANDLER_TERM CLOCK 'interrupt: the host' killed.py
 bad HANDLER_FAULT CLOCK 'fault: status 66' killed.py
 promise=unload
-bad UNLOAD CLOCK '' unload.py
+bad UNLOAD CLOCK 'exit status 139' unload.py
 bad RECONFIGURE PRICING 'the same configuration is refused' unload.py
 bad RECONFIGURE_ANY PRICING 'another configuration is taken' unload.py
 all_rejected

@@ -107,7 +107,7 @@ rejects killed BAD_HANDLER_TERM CLOCK 'signal stream said nothing' env PATIENCE=
 rejects killed BAD_HANDLER_FAULT CLOCK 'wait_status(11)' "$rust" overflow
 
 shows unload "$rust" unload
-rejects unload BAD_UNLOAD CLOCK '' "$rust" unload
+rejects unload BAD_UNLOAD CLOCK 'exit status 139' "$rust" unload
 rejects unload BAD_RECONFIGURE CLOCK 'configure' "$rust" unload
 rejects unload BAD_RECONFIGURE_ANY PRICING 'configure answers [0, 0' \
   "$rust" unload

@@ -131,7 +131,7 @@ rejects killed BAD_HANDLER_FAULT CLOCK 'ended with status 66' \
   "$ends" --says handled -- "$several" fault
 
 shows unload "$several" unload
-rejects unload BAD_UNLOAD CLOCK '' "$several" unload
+rejects unload BAD_UNLOAD CLOCK 'exit status 139' "$several" unload
 rejects unload BAD_RECONFIGURE CLOCK_COPY 'configure refused' "$several" unload
 rejects unload BAD_RECONFIGURE_ANY PRICING 'answers 0, not 2' "$several" unload
 result answers ok "$rejected faults noticed by these checks"

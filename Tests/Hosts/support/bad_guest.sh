@@ -4,8 +4,8 @@
 #   rejects PROMISE SWITCH PLUGIN TEXT COMMAND...
 #       builds bad_guest.c with -DSWITCH over $PLUGIN (PRICING or CLOCK, the
 #       variable's name) and runs the command with that variable set to it. The
-#       command must fail by itself and say TEXT (fixed; '' is anything); if it
-#       passes, PROMISE is FAILED.
+#       command must fail by itself and say TEXT (fixed; 'exit status 139' is of
+#       what crashes); if it passes, PROMISE is FAILED.
 #   accepts PROMISE SWITCH PLUGIN COMMAND...
 #       the same with a switch that is no fault (GUEST_STRICT, GUEST_GOOD): the
 #       command must pass, else the stand-in itself would be what is rejected.
@@ -59,8 +59,9 @@ notices() {
     result "$promise" FAILED "the fault is not noticed: $* $output"
   elif [ $code -eq 124 ] || [ $code -eq 137 ]; then
     result "$promise" FAILED "exit status $code, no verdict: $* $output"
-  elif ! grep -qF -- "$text" <<<"$output"; then
-    result "$promise" FAILED "no word of '$text': $* $output"
+  elif ! grep -qF -- "$text" <<<"$output
+exit status $code"; then
+    result "$promise" FAILED "no word of '$text': exit status $code: $* $output"
   else
     rejected=$((rejected + 1))
     return 0

@@ -1,5 +1,5 @@
 'use strict'
-const { assert, workers } = require('../common.js')
+const { assert, workers, patience, giveUp } = require('../common.js')
 const engine = require(process.env.ENGINE)
 
 // Ended calls of the engine come to Node's loops through the descriptor.
@@ -8,6 +8,12 @@ module.exports = async () => {
   let settled = 0
   let ticks = 0
   const ticker = setInterval(() => ticks++, 1)
+  // One that is lost says nothing of it.
+  let seen = -1
+  const watch = setInterval(() => {
+    if (settled === seen) giveUp(`${settled} promises kept, and no more within ${patience} s`)
+    seen = settled
+  }, patience * 1000)
   for (let round = 0; round < 20; round++) {
     await Promise.all(Array.from({ length: 1000 }, async (_, i) => {
       const n = round * 1000 + i
@@ -16,6 +22,7 @@ module.exports = async () => {
       settled++
     }))
   }
+  clearInterval(watch)
   // What fails, is late or is cancelled rejects its promise, with its status.
   const status = promise => promise.then(() => 0, error => error.status)
   assert.strictEqual(await status(engine.submit(1, -2, 0)), -7)
