@@ -134,7 +134,8 @@ int ob__spin_caller(ob_engine *engine, ob__thread *self, ob__watch watch) {
   patience = caller_patience(engine, self);
   /* It was asleep when we called: on this CPU it needs ours to answer, and on
    * the other it takes far longer than a yield to wake. */
-  if (ob__load_relaxed(&engine->loop_cpu) < 0 && !is_done(watch) &&
+  if (ob__load_relaxed(&engine->loop_cpu) < 0 &&
+      ob__load_relaxed(&engine->callers) <= 1 && !is_done(watch) &&
       yield_once(engine))
     cpu = ob__cpu();
   while (!is_done(watch)) {
