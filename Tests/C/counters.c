@@ -43,7 +43,7 @@ TEST(no_system_call_while_the_loop_is_awake) {
   wakes = stats_of(engine).wakes_written;
   count_anew();
   for (i = 0; i < rounds; i++) submit_each(engine);
-  CHECK_EQ(counted(WRITES), 0);
+  CHECK_EQ(counted(WAKES), 0);
   CHECK_EQ(counted(OTHERS), 0);
   CHECK_EQ(counted(ALLOCATIONS), 0);
   CHECK_EQ(stats_of(engine).sleeps, sleeps);
@@ -52,32 +52,42 @@ TEST(no_system_call_while_the_loop_is_awake) {
   test_stop(engine);
 }
 
-/* The loop has gone to sleep once more than it was woken. */
-static void await_sleep(ob_engine *engine) {
-  while (stats_of(engine).sleeps <= counted(WRITES)) sched_yield();
+/* Each sleep is ended by exactly one call, whatever is pushed after; the last
+ * one lasts. */
+static void count_wakes(ob_engine *engine) {
+  uint64_t rounds = test_ops(2e4), i, k, posts = 0;
+  ob_stats before, after;
+  test_sleep_ms(20); /* it sleeps */
+  before = after = stats_of(engine);
+  count_anew();
+  for (i = 0; i < rounds; i++) {
+    for (k = 0; k < 1 + i % 5; k++, posts++)
+      CHECK_EQ(ob_post(engine, count_run, engine), OB_OK);
+    do {
+      sched_yield();
+      after = stats_of(engine);
+    } while (after.sleeps < before.sleeps + counted(WAKES));
+  }
+  CHECK(counted(WAKES) >= rounds);
+  CHECK_EQ(after.sleeps, before.sleeps + counted(WAKES));
+  CHECK_EQ(after.wakes_written, before.wakes_written + counted(WAKES));
+  CHECK_EQ(after.wakes_avoided - before.wakes_avoided, posts - counted(WAKES));
 }
 
-/* Each sleep is ended by exactly one write, whatever is pushed after; the last
- * one lasts. */
-TEST(one_write_per_sleep) {
+static void lend(void *engine, int status) {
+  CHECK_EQ(status, OB_OK);
+  CHECK(ob_uv_loop(engine) != NULL);
+}
+
+TEST(one_wake_per_sleep) {
   ob_engine *engine = counted_engine(always_park);
-  uint64_t rounds = test_ops(2e4), i, k, writes;
-  ob_stats stats;
-  for (i = 0; i < rounds; i++) {
-    await_sleep(engine);
-    for (k = 0; k < 1 + i % 5; k++)
-      CHECK_EQ(ob_post(engine, count_run, engine), OB_OK);
-  }
-  await_sleep(engine);
-  writes = counted(WRITES);
-  CHECK(writes >= rounds);
-  stats = stats_of(engine);
-  CHECK_EQ(stats.sleeps, writes + 1);
-  CHECK_EQ(stats.wakes_written, writes);
-  CHECK_EQ(stats.wakes_avoided, stats.submitted - writes);
+#ifndef OB_PRIM_CONDVAR /* else it is glibc that makes the call */
+  count_wakes(engine);
+#endif
+  CHECK_EQ(ob_post(engine, lend, engine), OB_OK);
+  count_wakes(engine); /* in libuv */
   test_stop(engine);
 }
-
 /* A caller whose loop has lost its CPU parks; so one row of calls in a thousand
  * has to be without any system call, but all without a wake-up or an
  * allocation.
@@ -102,7 +112,7 @@ TEST(no_system_call_in_the_box) {
     for (boxed = 0, i = 0; i < 100; i++)
       CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
     if (boxed < 100) continue;
-    CHECK_EQ(counted(WRITES), 0);
+    CHECK_EQ(counted(WAKES), 0);
     CHECK_EQ(counted(ALLOCATIONS), 0);
     clean = counted(OTHERS) == 0;
   }

@@ -5,6 +5,7 @@
 #ifndef COUNTING_H
 #define COUNTING_H
 
+#include <linux/futex.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +17,8 @@
 
 /* --- Counting ------------------------------------------------------------- */
 
-enum { ALLOCATIONS, FREES, WRITES, OTHERS, KINDS };
+/* WAKES: of a loop that sleeps in libuv, and of all that sleep on futexes. */
+enum { ALLOCATIONS, FREES, WAKES, OTHERS, KINDS };
 static uint64_t total[KINDS]; /* any thread, atomic */
 
 #define COUNT(kind) __atomic_add_fetch(&total[kind], 1, __ATOMIC_RELAXED)
@@ -57,7 +59,11 @@ __attribute__((no_sanitize("address"))) long __wrap_syscall(long number, ...) {
   va_start(args, number);
   for (i = 0; i < 6; i++) a[i] = va_arg(args, long);
   va_end(args);
-  COUNT(number == SYS_epoll_ctl ? WRITES : OTHERS);
+  if (number == SYS_epoll_ctl ||
+      (number == SYS_futex && (a[1] & FUTEX_CMD_MASK) == FUTEX_WAKE_BITSET))
+    COUNT(WAKES);
+  else
+    COUNT(OTHERS);
   return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 

@@ -191,40 +191,82 @@ TEST(a_childs_children_under_load) {
 
 /* --- A child that does not leave its handler --- */
 
+/* Forks; the child goes on as if it were still the parent's loop. */
+static void fork_and_return(void *child) {
+  pid_t pid = fork();
+  if (pid != 0) __atomic_store_n((pid_t *)child, pid, __ATOMIC_RELEASE);
+}
+
 static void handle_return(ob_request *request, void *input, size_t size,
                           void *user) {
-  pid_t pid = fork(), *child = user;
-  (void)input;
-  (void)size;
-  if (pid == 0) return; /* as if it were still the parent's loop */
-  *child = pid;
+  (void)input, (void)size;
+  fork_and_return(user);
+  if (get(user) != 0) ob_complete(request, OB_OK, ob_result_none());
+}
+
+static void return_from_post(void *arg, int status) {
+  CHECK_EQ(status, OB_OK);
+  fork_and_return(arg);
+}
+
+static void handle_answer(ob_request *request, void *input, size_t size,
+                          void *user) {
+  (void)input, (void)size, (void)user;
   ob_complete(request, OB_OK, ob_result_none());
+}
+static void return_from_done(int status, ob_result *result, void *user) {
+  (void)result;
+  CHECK_EQ(status, OB_OK);
+  fork_and_return(user);
+}
+
+enum { HANDLER, SYNC_HANDLER, OFFLOADED, POST, DONE, WAYS };
+
+static void begin_returning(ob_engine *engine, int way, pid_t *child) {
+  ob_call_opts opts = test_call(handle_return, child);
+  if (way == POST) {
+    CHECK_EQ(ob_post(engine, return_from_post, child), OB_OK);
+    return;
+  }
+  opts.flags = way == OFFLOADED      ? OB_CALL_OFFLOAD
+               : way == SYNC_HANDLER ? OB_CALL_SYNC
+                                     : 0;
+  if (way == DONE) {
+    opts.handler = handle_answer;
+    opts.on_done = return_from_done;
+    opts.done_user = child;
+  }
+  CHECK_EQ(ob_submit(NULL, engine, &opts), OB_OK);
+}
+
+static void await_abort(pid_t child) {
+  uint64_t end = test_now() + CHILD_NS;
+  int status;
+  while (waitpid(child, &status, WNOHANG) == 0) {
+    if (test_now() > end) {
+      kill(child, SIGKILL);
+      waitpid(child, NULL, 0);
+      test_fail(__FILE__, __LINE__, "the child lives on");
+    }
+    test_sleep_ms(1);
+  }
+  CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
 /* It would serve the parent's descriptors, or wait for threads that it does not
  * have; it ends at once and says why. */
 TEST(a_child_that_returns_from_its_handler_is_ended) {
   ob_engine *engine = test_engine(NULL);
-  int ends[2], saved = dup(2), status;
+  int ends[2], saved = dup(2), way;
   CHECK(saved >= 0 && pipe(ends) == 0);
-  for (int i = 0; i < 3; i++) {
+  for (way = 0; way < WAYS; way++) {
     pid_t child = 0;
-    ob_call_opts opts = test_call(handle_return, &child);
     char text[400] = "";
-    uint64_t end = test_now() + CHILD_NS;
-    opts.flags = i == 2 ? OB_CALL_OFFLOAD : 0;
     CHECK(dup2(ends[1], 2) == 2);
-    CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
+    begin_returning(engine, way, &child);
+    test_await(&child);
     CHECK(dup2(saved, 2) == 2);
-    while (waitpid(child, &status, WNOHANG) == 0) {
-      if (test_now() > end) {
-        kill(child, SIGKILL);
-        waitpid(child, NULL, 0);
-        test_fail(__FILE__, __LINE__, "the child lives on");
-      }
-      test_sleep_ms(1);
-    }
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    await_abort(child);
     CHECK(read(ends[0], text, sizeof text - 1) > 0);
     CHECK(strstr(text, "fork") != NULL && strstr(text, "cure:") != NULL);
   }

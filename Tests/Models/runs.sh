@@ -17,6 +17,7 @@ safety litmus-own litmus 'pass pass pass' -DT_OWN
 safety wake wake 'pass pass pass' -DNP=2 -DK=3 -DNAPS=2
 safety wake-3-producers wake 'pass pass -' -DNP=3 -DK=2
 safety wake-uv-doorbell wake 'pass pass -' -DUV_DOORBELL
+safety wake-two-sleeps wake 'pass pass pass' -DTWO_SLEEPS -DNP=2 -DK=3
 cycles wake-cycles wake 'pass pass -'
 safety wake-early-return wake 'pass stuck stuck' -DMUT_EARLY_RETURN
 safety wake-plain-sleep wake 'pass stuck stuck' -DMUT_PLAIN_SLEEP
@@ -24,6 +25,8 @@ safety wake-flag-no-fence wake 'pass stuck stuck' -DMUT_FLAG_NO_FENCE
 safety wake-flag-hoisted wake 'stuck stuck -' -DMUT_FLAG_HOISTED
 safety wake-uv-hoisted wake 'stuck stuck -' -DUV_DOORBELL -DMUT_UV_HOISTED
 safety wake-blind-wake wake 'stuck stuck -' -DMUT_BLIND_WAKE
+safety wake-kind-late wake 'stuck stuck -' -DTWO_SLEEPS -DMUT_KIND_LATE
+safety wake-kind-early wake 'stuck stuck -' -DTWO_SLEEPS -DMUT_KIND_EARLY
 
 # LANE
 safety lane lane 'pass pass -' -DNP=2 -DK=2 -DDIRECT

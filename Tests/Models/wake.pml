@@ -33,6 +33,10 @@
  *                      before the store of the push. Fails anywhere.
  *   MUT_BLIND_WAKE     the loop takes SLEEPING back by a store, not a CAS.
  *                      Fails under SC and TSO.
+ *   MUT_KIND_LATE      with TWO_SLEEPS (queue.pml): the kind of sleep is written
+ *                      after the announcement. Fails anywhere.
+ *   MUT_KIND_EARLY     with TWO_SLEEPS: a pusher reads it before its push. Fails
+ *                      anywhere.
  *
  * -DUV_DOORBELL: the winner of the tag rings by uv_async_send, early return and
  * all, instead of a write of its own. Must pass under SC and TSO.
@@ -53,7 +57,12 @@
 #define NEXT(n) (n)
 #define FLAG (TOTAL + 1) /* mutations: pending, or asleep */
 #define PUBLISHED(p) (TOTAL + 2 + (p)) /* MUT_FLAG_NO_FENCE: items so far */
+#ifdef TWO_SLEEPS
+#define KIND (TOTAL + 2 + NP)
+#define NW (TOTAL + 3 + NP)
+#else
 #define NW (TOTAL + 2 + NP)
+#endif
 
 #ifdef UV_DOORBELL
 bool rung; /* libuv clears `pending` only when the eventfd woke it */
@@ -156,6 +165,9 @@ inline submit(p, i, o, ok) {
   :: else
   fi
 #else
+#ifdef MUT_KIND_EARLY
+  kind = LOAD(p, KIND);
+#endif
   push(p, NODE(p, i), o, ok);
   assert(ok)
 #endif
@@ -166,6 +178,9 @@ proctype producer(byte p) {
   bool ok;
 #if defined(MUT_FLAG_HOISTED) || defined(UV_DOORBELL)
   bool flag;
+#endif
+#ifdef MUT_KIND_EARLY
+  byte kind;
 #endif
   do
   :: i < K -> submit(p, i, o, ok); i++
@@ -225,6 +240,16 @@ inline drain(list, n, nx) {
 #define QUEUE_EMPTY (LOAD(LOOP, HEAD) == EMPTY)
 #endif
 
+#ifdef TWO_SLEEPS
+/* Any handler may have been the first to ask for libuv's loop. */
+inline lend_or_not() {
+  if
+  :: atomic { !lent -> lent = true; store(LOOP, KIND, 1) }
+  :: skip
+  fi
+}
+#endif
+
 /* ok: the loop may enter poll. */
 inline fall_asleep(ok) {
 #if defined(MUT_EARLY_RETURN)
@@ -236,7 +261,13 @@ inline fall_asleep(ok) {
   exchange(LOOP, FLAG, 1, n);
   n = 0;
   ok = QUEUE_EMPTY
+#elif defined(MUT_KIND_LATE)
+  announce(ok);
+  lend_or_not()
 #else
+#ifdef TWO_SLEEPS
+  lend_or_not();
+#endif
   announce(ok)
 #endif
 }

@@ -4,7 +4,8 @@
  * blocks or runs on libuv's process-wide pool (uv_fs_*, uv_getaddrinfo,
  * uv_queue_work): OB_CALL_OFFLOAD is for that. Never call uv_run, uv_stop,
  * uv_loop_close or uv_spawn (it takes the host's SIGCHLD). Handles that are
- * still open when the engine has stopped are closed without a callback. */
+ * still open when the engine has stopped are closed without a callback. Ask
+ * for the loop again after a restart in a fork child: it is another one. */
 #ifndef OUTBOARD_UV_H
 #define OUTBOARD_UV_H
 

@@ -171,8 +171,9 @@ ob_call_record ob__who(const char *name, uintptr_t handler, int status);
  * did not wait, before a sleep and after it. */
 void ob__inspect_poll(ob_engine *engine, uint64_t now);
 void ob__inspect_sleep(ob_engine *engine);
-/* napped: how much of the sleep was not in epoll_wait, ns. */
-void ob__inspect_wake(ob_engine *engine, uint64_t napped);
+/* looked: the loop's last look before the sleep; napped: how much of the sleep
+ * was not in epoll_wait, ns. */
+void ob__inspect_wake(ob_engine *engine, uint64_t looked, uint64_t napped);
 
 /* watch.c */
 int ob__watch_set(ob_engine *engine, ob__insight *insight);

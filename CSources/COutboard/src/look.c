@@ -204,10 +204,11 @@ void ob__inspect_sleep(ob_engine *engine) {
 
 /* libuv calls back before it lets us read the clock: what was not sleep, was
  * callbacks. */
-void ob__inspect_wake(ob_engine *engine, uint64_t napped) {
+void ob__inspect_wake(ob_engine *engine, uint64_t looked, uint64_t napped) {
   ob__insight *insight = ob__load_acquire(&engine->insight);
   uint64_t asleep;
-  if (insight == NULL || insight->slept == 0) return;
+  /* Another sleep's, if it was switched off and on meanwhile. */
+  if (insight == NULL || insight->slept == 0 || insight->slept < looked) return;
   asleep = uv_metrics_idle_time(&engine->uv) - insight->idle + napped;
   engine->poll_time -= between(asleep, engine->poll_time - insight->slept);
   insight->slept = 0;

@@ -144,6 +144,7 @@ static int poll_now(ob_engine *engine) {
   engine->sleep_allowed = 0;
   if (engine->wheel.fresh != NULL) ob__wheel_settle(&engine->wheel, ob__now());
   if (engine->wheel.count > 0) ob__wheel_advance(&engine->wheel, ob__now());
+  ob__exit_check(engine); /* what has run may have forked, and returned */
   if (engine->uv_lent) OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_NOWAIT));
   engine->uv_touched = 0;
   engine->poll_items = 0;
@@ -173,7 +174,9 @@ static int poll_due(ob_engine *engine, uint32_t ran) {
 
 /* As poll_now. */
 static int sleep_once(ob_engine *engine) {
+  uint64_t looked;
   if (OB_LIKELY(!engine->uv_lent)) return ob__nap(engine);
+  looked = engine->poll_time;
   if (OB_UNLIKELY(!ob__set_is_ours(engine, doubtful(engine)))) return 0;
   engine->sleep_allowed = 1;
   OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_ONCE));
@@ -183,7 +186,7 @@ static int sleep_once(ob_engine *engine) {
   engine->poll_time = ob__now();
   engine->poll_left = engine->poll_every;
   if (OB_UNLIKELY(ob__load_relaxed(&engine->inspect) != 0))
-    ob__inspect_wake(engine, 0);
+    ob__inspect_wake(engine, looked, 0);
   return 1;
 }
 

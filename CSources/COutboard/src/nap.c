@@ -28,7 +28,8 @@ void ob__sleep_ends(ob_engine *engine) {
 }
 
 int ob__nap(ob_engine *engine) {
-  uint64_t begin = ob__now(), until, now;
+  uint64_t begin = ob__now(), until, now, looked = engine->poll_time;
+  ob__exit_check(engine); /* the last item may have forked, and returned */
   if (OB_UNLIKELY(ob__load_relaxed(&engine->broken) > 0)) return 0;
   if (engine->wheel.fresh != NULL) ob__wheel_settle(&engine->wheel, begin);
   if (!ob__sleep_begins(engine)) return 1;
@@ -37,8 +38,10 @@ int ob__nap(ob_engine *engine) {
 #ifdef OB_BREAK_IDLE /* a heartbeat, as loops like to have one */
   if (until == OB_FOREVER) until = begin + 100000000u;
 #endif
-  ob__park(&engine->parker, until);
-  now = ob__now();
+  do { /* a late wake-up of the sleep before is none of this one */
+    ob__park(&engine->parker, until);
+    now = ob__now();
+  } while (ob__load_relaxed(&engine->head) == OB__SLEEPING && now < until);
   ob__count(&engine->idle_ns, now - begin);
   ob__store_release(&engine->nap_since, UINT64_C(0));
   ob__sleep_ends(engine);
@@ -46,7 +49,7 @@ int ob__nap(ob_engine *engine) {
   engine->poll_time = now;
   engine->poll_left = engine->poll_every;
   if (OB_UNLIKELY(ob__load_relaxed(&engine->inspect) != 0))
-    ob__inspect_wake(engine, now - begin);
+    ob__inspect_wake(engine, looked, now - begin);
   if (engine->wheel.count > 0) ob__wheel_advance(&engine->wheel, now);
   return 1;
 }

@@ -42,6 +42,8 @@ void ob__parker_init_apart(ob__parker *parker);
 /* Sleeps until a token or the absolute deadline; takes the token. */
 void ob__park(ob__parker *parker, uint64_t deadline);
 void ob__unpark(ob__parker *parker);
+/* The same, not trusting a wake-up that another thread is about to make. */
+void ob__unpark_now(ob__parker *parker);
 /* The same for several, with as few system calls as can be. */
 void ob__unpark_all(ob__parker *const *parkers, uint32_t count);
 

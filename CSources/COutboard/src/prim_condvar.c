@@ -32,6 +32,10 @@ void ob__unpark(ob__parker *parker) {
   pthread_mutex_unlock(&parker->mutex);
 }
 
+void ob__unpark_now(ob__parker *parker) {
+  ob__unpark(parker);
+}
+
 void ob__unpark_all(ob__parker *const *parkers, uint32_t count) {
   uint32_t i;
   for (i = 0; i < count; i++) ob__unpark(parkers[i]);

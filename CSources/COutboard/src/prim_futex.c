@@ -101,6 +101,11 @@ void ob__unpark(ob__parker *parker) {
   if (give_token(parker)) wake_bits(parker->word, parker->bit);
 }
 
+void ob__unpark_now(ob__parker *parker) {
+  give_token(parker);
+  wake_bits(parker->word, parker->bit);
+}
+
 void ob__unpark_all(ob__parker *const *parkers, uint32_t count) {
   uint32_t i, word = 0, bits = 0;
   for (i = 0; i < count; i++) {

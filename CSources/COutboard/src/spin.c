@@ -132,12 +132,6 @@ int ob__spin_caller(ob_engine *engine, ob__thread *self, ob__watch watch) {
   int cpu = ob__cpu(), yields = YIELDS, spun = 0;
   if (engine->opts.spin_ns == 0) return is_done(watch);
   patience = caller_patience(engine, self);
-  /* It was asleep when we called: on this CPU it needs ours to answer, and on
-   * the other it takes far longer than a yield to wake. */
-  if (ob__load_relaxed(&engine->loop_cpu) < 0 &&
-      ob__load_relaxed(&engine->callers) <= 1 && !is_done(watch) &&
-      yield_once(engine))
-    cpu = ob__cpu();
   while (!is_done(watch)) {
     if (took <= patience && patience > 0 &&
         ob__load_relaxed(&engine->callers) <= 1 &&
@@ -188,7 +182,29 @@ static uint64_t loop_patience(ob_engine *engine) {
   return 0;
 }
 
-int ob__spin_loop(ob_engine *engine) {
+/* The call in the box at once, while there is nothing else to look at: the only
+ * caller waits for each step on the way. The list is looked at after the box,
+ * as in ob__queue_take. 0: by the usual way, if there is any. */
+static int run_boxed(ob_engine *engine) {
+  ob_node *node;
+  if (!ob__box_full(engine) || engine->uv_lent || engine->wheel.count > 0 ||
+      !OB__IS_TAG(ob__load_acquire(&engine->head)) ||
+      (ob__load_relaxed(&engine->exiting) | ob__load_relaxed(&ob__stray) |
+       ob__load_relaxed(&engine->inspect) |
+       ob__load_relaxed(&engine->room_waiters)) != 0 ||
+      ob__load_relaxed(&engine->stop) != OB__STOP_NONE)
+    return 0;
+  node = ob__box_take(engine);
+  engine->batches++;
+  engine->found = 0;
+  ob__note_found(engine, 1);
+  OB__CALL_OUT(node->run(node, (int)engine->drain_status));
+  if (engine->wake_count > 0) ob__wake_flush(engine);
+  if (engine->freed_count > 0) ob__freed_flush(engine);
+  return 1;
+}
+
+static int spin_once(ob_engine *engine) {
   uint64_t begin = 0, now = 0, patience;
   int cpu = ob__cpu(), yields = YIELDS, found = 0, spent = 0;
   publish_cpu(engine, cpu);
@@ -212,5 +228,12 @@ int ob__spin_loop(ob_engine *engine) {
          found);
   engine->woke = 0;
   if (begin != 0) ob__count(&engine->idle_ns, now - begin);
+  return found;
+}
+
+int ob__spin_loop(ob_engine *engine) {
+  int found;
+  do found = spin_once(engine);
+  while (found && run_boxed(engine));
   return found;
 }

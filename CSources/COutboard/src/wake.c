@@ -33,7 +33,7 @@ int ob__wake(ob_engine *engine) {
   /* Set before the sleep that our push has seen. If that sleep is over, and the
    * next one is of the other kind, nobody needs this wake-up any more. */
   if (OB_LIKELY(ob__load_relaxed(&engine->parks))) {
-    ob__unpark(&engine->parker);
+    ob__unpark_now(&engine->parker);
     return 1;
   }
   memset(&event, 0, sizeof event);

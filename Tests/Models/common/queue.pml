@@ -8,6 +8,9 @@
  * The eventfd is edge triggered and never read: any number of writes before a
  * poll make it return once, so a flag (token) says it all.
  *
+ * With TWO_SLEEPS the loop sleeps on its parker (ptoken) until it lends libuv's
+ * loop, then there; the word KIND (1: lent) tells wakers which.
+ *
  * Spurious returns of poll (timer, I/O) are bounded by NAPS: without a bound
  * they would rescue every lost wake-up and hide it.
  *
@@ -27,6 +30,10 @@
 
 bool freed;               /* the engine, and its eventfd */
 bool token;               /* the eventfd has an edge that poll has not seen */
+#ifdef TWO_SLEEPS
+bool ptoken; /* the parker's */
+bool lent;   /* the loop's own knowledge of KIND */
+#endif
 byte owed;                /* SLEEPING tags replaced or set, not yet paid for */
 byte naps = NAPS;         /* spurious wakes left */
 bool linked[NNODE + 1];   /* the node is in a list: twice would corrupt it */
@@ -40,6 +47,21 @@ inline ring() {
     token = true
   }
 }
+
+#ifdef TWO_SLEEPS
+inline ring_kind(kind) {
+  atomic {
+    SAY("wake, kind %d\n", kind);
+    assert(owed > 0 && !freed);
+    owed--;
+    if
+    :: kind -> token = true
+    :: else -> ptoken = true
+    fi;
+    kind = 0
+  }
+}
+#endif
 
 /* ok: accepted. o is scratch. A node may be pushed again only once unlinked. */
 inline push(t, n, o, ok) {
@@ -63,10 +85,23 @@ inline push(t, n, o, ok) {
        fi
      }
   od;
+#ifdef TWO_SLEEPS
+  if
+  :: ok && o == SLEEPING ->
+#ifdef MUT_KIND_EARLY
+     ring_kind(kind)
+#else
+     o = LOAD(t, KIND);
+     ring_kind(o)
+#endif
+  :: else
+  fi;
+#else
   if
   :: ok && o == SLEEPING -> ring()
   :: else
   fi;
+#endif
   o = 0
 }
 
@@ -95,6 +130,16 @@ inline grab(list, n, nx) {
 }
 
 /* Leaves the enclosing do when all is done: only then may the loop stay. */
+#ifdef TWO_SLEEPS
+inline poll(all_done) {
+  if
+  :: atomic { lent && token -> SAY("poll: token\n"); token = false }
+  :: atomic { !lent && ptoken -> SAY("park: token\n"); ptoken = false }
+  :: atomic { naps > 0 -> SAY("poll: spurious\n"); naps-- }
+  :: atomic { all_done -> break }
+  fi
+}
+#else
 inline poll(all_done) {
   if
   :: atomic { token -> SAY("poll: token\n"); token = false; ON_TOKEN }
@@ -102,6 +147,7 @@ inline poll(all_done) {
   :: atomic { all_done -> break }
   fi
 }
+#endif
 
 inline announce(ok) {
   atomic {
