@@ -19,6 +19,8 @@ TOKIO = ("tokio-mt", "tokio-ct", "tokio-spawn")
 COLUMNS = ("work", "goal", "measured (min to max of the rounds)", "")
 POINTERS = 16  # bytes that the tickets test itself keeps for each call
 SOME = 0.5     # what a count per second is rounded by
+FAIR = 0.5     # of the mean: what a fair peer's slowest caller has
+PARKS = 0.5    # switches a call, of a peer that does not spin
 
 
 class Run:
@@ -59,9 +61,14 @@ class Run:
         return [s for s in self.find(case)[1]
                 if not is_ours(s) and not is_limit(s)]
 
-    def best_row(self, case, number):
-        """The best peer's row of a round."""
-        rows = [self.rows(case, p).get(number) for p in self.peers(case)]
+    def peers_with(self, case, key, least):
+        """Those of them that have at least so much of it, by their median."""
+        return [p for p in self.peers(case)
+                if statistics.median(self.values(case, p, key) or [0]) >= least]
+
+    def best_row(self, case, number, peers):
+        """The row of the best of these in a round."""
+        rows = [self.rows(case, p).get(number) for p in peers]
         rows = [r for r in rows if r and figure(case, r)]
         return max(rows, key=lambda r: figure(case, r), default=None)
 
@@ -133,12 +140,17 @@ def nanoseconds(value):
     return f"{value:.3g} ns" if value < 1000 else duration(value)
 
 
-def peers(run, work, case, least, system=C):
-    """Against the best peer of the same case and round."""
-    others = run.peers(case)
-    return Goal(work, f"best peer, at least {least:g}x",
+def peers(run, work, case, least, system=C, others=None, kind=""):
+    """Against the best peer of the same case and round, or the best of some."""
+    others = run.peers(case) if others is None else others
+    return Goal(work, f"best peer{kind}, at least {least:g}x",
                 run.against(case, system, others), least=least,
                 note=f"of {len(others)}")
+
+
+def fair_peers(run, case):
+    """A peer that spins answers whoever has the CPU and starves the others."""
+    return run.peers_with(case, "fairness", FAIR)
 
 
 def fair(run, work, case, least):
@@ -167,6 +179,8 @@ def one_caller(run):
         yield Goal(work, "futex limit, at least 0.95",
                    run.against(case, QUIET, ["limit-futex"]), least=0.95)
         yield peers(run, work, case, 1, QUIET)
+        yield peers(run, work, case, 1, QUIET,
+                    run.peers_with(case, "csw_per_op", PARKS), " that parks")
     for place, case in (("anywhere", "sync producers=1"), ("one CPU", same),
                         ("CPUs apart", apart)):
         yield Goal(f"sync, 1 caller, Swift callAndWait, {place}",
@@ -192,15 +206,17 @@ def no_allocs(run, work, case, judged=True):
 def many_callers(run):
     for n in (2, 4, 16, 64):
         work, case = f"sync, {n} callers", f"sync producers={n}"
+        others = fair_peers(run, case)
         yield peers(run, work, case, 5)
+        yield peers(run, work, case, 5, others=others, kind=" that is fair")
         yield fair(run, work, case, 0.8)
         if n <= 4:
             yield Goal(work, "p99 at most 10 us",
                        run.values(case, C, "p99_ns"), most=10000,
                        show=duration)
             continue
-        best = {k: run.best_row(case, k) for k in run.rows(case, C)}
-        yield Goal(work, "p99 at most 1/4 of the best peer's",
+        best = {k: run.best_row(case, k, others) for k in run.rows(case, C)}
+        yield Goal(work, "p99 at most 1/4 of the best fair peer's",
                    [row["p99_ns"] / best[k]["p99_ns"]
                     for k, row in run.rows(case, C).items()
                     if best[k] and best[k].get("p99_ns") and row["p99_ns"]],
@@ -212,6 +228,9 @@ def many_callers(run):
             work = f"sync, {counted(n, 'caller')}, {counted(hogs, 'CPU hog')}"
             case = f"sync producers={n} hogs={hogs}"
             yield peers(run, work, case, 1)
+            if n > 1:
+                yield peers(run, work, case, 1, others=fair_peers(run, case),
+                            kind=" that is fair")
             yield fair(run, work, case, 0.5)
 
 
