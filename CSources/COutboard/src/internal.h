@@ -1,6 +1,6 @@
-/* What the files of the core share: the engine's struct and the functions that
- * cross files (ob__). The state word and its transitions are in request.h, the
- * queue in queue.h. */
+/* What the files of the core share: the engine's struct, and functions that
+ * cross files (ob__). States of requests are in request.h, the queue in
+ * queue.h. */
 #ifndef OB_INTERNAL_H
 #define OB_INTERNAL_H
 
@@ -33,6 +33,7 @@ typedef struct ob__thread {
   int32_t long_credit;          /* owner: the same for long spinning */
   uint32_t long_probe;          /* owner */
   uint32_t spins;               /* owner: spi.c */
+  uint32_t turn;                /* owner: calls until it yields (spin.c) */
   char detail[512];             /* owner: ob_last_error_detail */
 } ob__thread;
 
@@ -396,5 +397,4 @@ int ob__result_failed(const ob_result *result);
 #include "box.h"
 #include "fds.h"
 #include "look.h"
-
 #endif

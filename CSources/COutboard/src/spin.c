@@ -3,8 +3,9 @@
  * A parked thread costs 22 us to wake when its CPU idles, 2 us of spinning on
  * both sides answer most calls in 0.15 us. But spinning on the CPU that the
  * other side needs, or against many callers, starves everybody. So: spin only
- * when alone and on another CPU than the loop; otherwise yield, a little and
- * guarded; then park. A credit per thread remembers whether spinning paid. */
+ * when alone and on another CPU than the loop, or for a turn of a few calls;
+ * otherwise yield, a little and guarded; then park. A credit per thread
+ * remembers whether spinning paid. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
@@ -15,6 +16,8 @@
 #define YIELDS 20          /* before parking */
 #define PAUSES 32          /* between looks at the clock */
 #define LOOKS 8            /* between pauses, each as long as several */
+#define TURN_CALLS 8u      /* of one of several callers, between two yields */
+#define TURN_PAUSES 4      /* the loop's, until whose turn it is calls again */
 #define SLOW_YIELD 250000u /* ns: somebody else had the CPU */
 #define CALLER_TURN 25000u /* more for each caller: they have it in turns */
 #define SLOWEST 2000000u   /* and no more: a stranger's share is 3 ms */
@@ -127,11 +130,33 @@ static void caller_learns(const ob_engine *engine, ob__thread *self,
   }
 }
 
+/* Several callers on the CPU that the loop is not on: each makes a few calls at
+ * a stretch before it lets another one run, so that these share a switch. On
+ * the loop's CPU there are no turns, for the loop needs it; but the loop lets
+ * those callers run whenever it has nothing to do, so that nobody falls behind.
+ */
+static int answered_in_turn(ob_engine *engine, ob__thread *self,
+                            ob__watch watch, int cpu) {
+  int paid;
+  if (self->turn == 0) {
+    self->turn = TURN_CALLS;
+    return 0;
+  }
+  if (ob__load_relaxed(&engine->loop_cpu) == cpu) return 0;
+  paid = pause_done(watch);
+  credit(&self->spin_credit, paid);
+  self->turn = paid ? self->turn - 1 : 0;
+  return paid;
+}
+
 int ob__spin_caller(ob_engine *engine, ob__thread *self, ob__watch watch) {
   uint64_t begin = 0, took = 0, patience;
   int cpu = ob__cpu(), yields = YIELDS, spun = 0;
   if (engine->opts.spin_ns == 0) return is_done(watch);
   patience = caller_patience(engine, self);
+  if (patience > 0 && ob__load_relaxed(&engine->callers) > 1 &&
+      !is_done(watch) && answered_in_turn(engine, self, watch, cpu))
+    return 1;
   while (!is_done(watch)) {
     if (took <= patience && patience > 0 &&
         ob__load_relaxed(&engine->callers) <= 1 &&
@@ -152,9 +177,9 @@ int ob__spin_caller(ob_engine *engine, ob__thread *self, ob__watch watch) {
 }
 
 /* 1 when something was pushed while pausing. */
-static int pause_queue(ob_engine *engine) {
+static int pause_queue(ob_engine *engine, int pauses) {
   int i, look;
-  for (i = 0; i < PAUSES; i++) {
+  for (i = 0; i < pauses; i++) {
     /* To own it, since a look that finds something takes it. */
     if (engine->box_lane == NULL) ob__prefetch_write(&engine->head);
     for (look = 0; look < LOOKS; look++)
@@ -212,7 +237,7 @@ static int spin_once(ob_engine *engine) {
   if (patience == 0) return !ob__queue_empty(engine);
   while (!(found = !ob__queue_empty(engine))) {
     if (!spent && engine->caller_cpu != cpu && ob__alone(engine)) {
-      if ((found = pause_queue(engine))) break;
+      if ((found = pause_queue(engine, PAUSES))) break;
       now = ob__now();
       if (begin == 0)
         begin = now;
@@ -220,6 +245,9 @@ static int spin_once(ob_engine *engine) {
         spent = now - begin > patience;
       continue;
     }
+    if (yields == YIELDS && engine->caller_cpu != cpu &&
+        (found = pause_queue(engine, TURN_PAUSES)))
+      break;
     if (yields-- <= 0 || !yield_once(engine)) break;
     cpu = ob__cpu();
     publish_cpu(engine, cpu);
