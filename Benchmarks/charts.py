@@ -187,23 +187,30 @@ def ratios(cases):
                 continue
             peer = summary.peer_ratio(case, systems, name)
             limit = summary.limit_ratio(case, systems, name)
+            fair = summary.fair_peer_ratio(case, systems, name)
             if peer or limit:
-                lines.append((case + TAGS.get(name, ""), peer, limit))
+                lines.append((case + TAGS.get(name, ""), peer, limit,
+                              fair if fair != peer else None))
     if not lines:
         return None
     lines.reverse()
     figure, axes = plt.subplots(figsize=(9.5, 1.5 + 0.22 * len(lines)))
-    for y, (_, peer, limit) in enumerate(lines):
+    for y, (_, peer, limit, fair) in enumerate(lines):
         if peer:
             axes.barh(y, peer - 1, left=1, height=0.7,
                       color=OURS["outboard"] if peer >= 1 else "#c92a2a")
             axes.annotate(f" {summary.times(peer)} ", (peer, y), fontsize=7,
                           va="center", ha="left" if peer >= 1 else "right")
+        if fair and "producers=1" not in lines[y][0].split():
+            axes.plot(fair, y, "o", color=OURS["outboard"], markersize=5,
+                      zorder=4, markeredgecolor="white")
         if limit:
             axes.plot(limit, y, "D", color="0.3", markersize=5, zorder=4,
                       markeredgecolor="white")
     axes.plot([], [], "D", color="0.3", label="to its limit: spinning, or futex "
               "for spin=off and one CPU")
+    axes.plot([], [], "o", color=OURS["outboard"], label="to the best whose "
+              "slowest caller has half of the mean or more")
     axes.barh([0], [0], color=OURS["outboard"], label="to the best peer")
     axes.set_yticks(range(len(lines)), [line[0] for line in lines], fontsize=7)
     axes.set_xscale("log")
@@ -213,7 +220,7 @@ def ratios(cases):
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(title="Outboard against the best peer and its own limit, "
              "median of ratios within a round")
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.4, -0.03))
     axes.grid(True, axis="x", alpha=0.3)
     return figure
 

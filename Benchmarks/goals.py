@@ -19,7 +19,6 @@ TOKIO = ("tokio-mt", "tokio-ct", "tokio-spawn")
 COLUMNS = ("work", "goal", "measured (min to max of the rounds)", "")
 POINTERS = 16  # bytes that the tickets test itself keeps for each call
 SOME = 0.5     # what a count per second is rounded by
-FAIR = 0.5     # of the mean: what a fair peer's slowest caller has
 PARKS = 0.5    # switches a call, of a peer that does not spin
 
 
@@ -150,7 +149,7 @@ def peers(run, work, case, least, system=C, others=None, kind=""):
 
 def fair_peers(run, case):
     """A peer that spins answers whoever has the CPU and starves the others."""
-    return run.peers_with(case, "fairness", FAIR)
+    return run.peers_with(case, "fairness", summary.FAIR)
 
 
 def fair(run, work, case, least):

@@ -103,6 +103,17 @@ def peer_ratio(case, systems, name):
     return against(case, systems, name, peers)
 
 
+FAIR = 0.5  # of the mean: what a fair peer's slowest caller has
+
+
+def fair_peer_ratio(case, systems, name):
+    """A peer that spins answers whoever has the CPU and starves the others."""
+    peers = [s for s, rows in systems.items()
+             if not is_ours(s) and not is_limit(s) and
+             (middle(rows, "fairness") or 0) >= FAIR]
+    return against(case, systems, name, peers)
+
+
 def limit_of(case, system):
     """What the machine allows of a lone caller: two CPUs that spin, or for who
     does not spin, or cannot since both share a CPU, two threads that wake each
