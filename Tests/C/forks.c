@@ -257,16 +257,16 @@ static void await_abort(pid_t child) {
  * have; it ends at once and says why. */
 TEST(a_child_that_returns_from_its_handler_is_ended) {
   ob_engine *engine = test_engine(NULL);
+  static pid_t children[WAYS]; /* a loop may look at the one before */
   int ends[2], saved = dup(2), way;
   CHECK(saved >= 0 && pipe(ends) == 0);
   for (way = 0; way < WAYS; way++) {
-    pid_t child = 0;
     char text[400] = "";
     CHECK(dup2(ends[1], 2) == 2);
-    begin_returning(engine, way, &child);
-    test_await(&child);
+    begin_returning(engine, way, &children[way]);
+    test_await(&children[way]);
     CHECK(dup2(saved, 2) == 2);
-    await_abort(child);
+    await_abort(children[way]);
     CHECK(read(ends[0], text, sizeof text - 1) > 0);
     CHECK(strstr(text, "fork") != NULL && strstr(text, "cure:") != NULL);
   }
