@@ -29,14 +29,9 @@ static inline void ran(void *arg, int status) {
 }
 
 /* One that has been asked for its libuv loop, and so sleeps there. */
-static inline void lend(void *engine, int status) {
-  CHECK_EQ(status, OB_OK);
-  CHECK(ob_uv_loop(engine) != NULL);
-}
 static inline ob_engine *uv_engine(void (*change)(ob_engine_opts *)) {
   ob_engine *engine = test_engine(change);
-  CHECK_EQ(ob_post(engine, lend, engine), OB_OK);
-  flush(engine);
+  test_lend(engine);
   return engine;
 }
 

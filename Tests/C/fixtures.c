@@ -1,5 +1,6 @@
 /* Engines and handlers that many tests use. */
 #include "harness.h"
+#include "outboard_uv.h"
 
 ob_engine *test_engine(void (*change)(ob_engine_opts *)) {
   ob_engine_opts opts = OB_ENGINE_OPTS_INIT;
@@ -12,6 +13,18 @@ ob_engine *test_engine(void (*change)(ob_engine_opts *)) {
 void test_stop(ob_engine *engine) {
   CHECK_EQ(ob_engine_stop(engine, OB_STOP_DRAIN, OB_FOREVER), OB_OK);
   CHECK_EQ(ob_engine_destroy(engine), OB_OK);
+}
+
+static void handle_lend(ob_request *request, void *input, size_t size,
+                        void *user) {
+  (void)input, (void)size, (void)user;
+  CHECK(ob_uv_loop(ob_request_engine(request)) != NULL);
+  ob_complete(request, OB_OK, ob_result_none());
+}
+
+void test_lend(ob_engine *engine) {
+  ob_call_opts opts = test_call(handle_lend, NULL);
+  CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
 }
 
 ob_call_opts test_call(ob_handler handler, void *user) {

@@ -75,6 +75,8 @@ void test_join(pthread_t thread);
 /* Started with defaults changed by change (may be NULL). */
 ob_engine *test_engine(void (*change)(ob_engine_opts *));
 void test_stop(ob_engine *engine);
+/* Asks for its libuv loop: from then on it sleeps there. */
+void test_lend(ob_engine *engine);
 
 /* Answers its int input plus 1; checks that it runs on its loop. */
 void handle_increment(ob_request *request, void *input, size_t size,

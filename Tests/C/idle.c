@@ -5,7 +5,6 @@
 
 #include "load.h"
 #include "outboard_spi.h"
-#include "outboard_uv.h"
 
 /* --- What the kernel counts ------------------------------------------------
  */
@@ -109,19 +108,13 @@ static void work(ob_engine *engine) {
   ob_ticket_release(tickets[0]);
 }
 
-/* From then on it sleeps in libuv. */
-static void lend(void *engine, int status) {
-  CHECK_EQ(status, OB_OK);
-  CHECK(ob_uv_loop(engine) != NULL);
-}
-
 TEST(an_engine_that_has_worked) {
   LEAVE_OUT_IF(TOOL_THREADS);
   ob_engine *engine = test_engine(short_idle);
   check_idle(1, "fresh");
   work(engine);
   check_idle(1, "after work");
-  CHECK_EQ(ob_post(engine, lend, engine), OB_OK);
+  test_lend(engine);
   work(engine);
   check_idle(1, "with its loop lent");
   test_stop(engine);
