@@ -40,11 +40,16 @@ lib: $(LIB) ## Build liboutboard.a
 
 $(BUILD)/lib/%.o: $(CORE)/src/%.c
 	@mkdir -p $(@D)
-	@$(CC) $(LIB_CFLAGS) -MMD -c -o $@ $<
+	@$(CC) $(LIB_CFLAGS) -flto=1 -MMD -c -o $@ $<
 
-# One object with internal symbols made local: only ob_* can meet a host's.
+# One object, optimised as one (5% of a call, 20% of a post) and machine code
+# when it leaves here, so that any compiler can link it.
+JOIN := $(CC) $(LIB_CFLAGS) -flto=1 -flto-partition=none -r -nostdlib \
+  -flinker-output=nolto-rel
+
+# Internal symbols made local: only ob_* can meet a host's.
 $(LIB): $(LIB_OBJ)
-	@ld -r -o $(BUILD)/lib/outboard-all.o $(LIB_OBJ)
+	@$(JOIN) -o $(BUILD)/lib/outboard-all.o $(LIB_OBJ)
 	@objcopy --localize-hidden $(BUILD)/lib/outboard-all.o
 	@rm -f $@
 	@ar rcsD $@ $(BUILD)/lib/outboard-all.o

@@ -231,7 +231,9 @@ unload() {
     case $object in */spi.o | */spi_*.o | */engine.o) continue ;; esac
     objects+=("$object")
   done
-  must ld -r -o "$work/unpinned-all.o" "$work/unpinned.o" "${objects[@]}"
+  must gcc -O2 -fPIC -flto=1 -flto-partition=none -r -nostdlib \
+    -flinker-output=nolto-rel -o "$work/unpinned-all.o" "$work/unpinned.o" \
+    "${objects[@]}"
   object pinned "$lib"
   object unpinned "$work/unpinned-all.o"
   expect 0 "closed with calls in flight, it stays and answers" \

@@ -78,6 +78,7 @@ int ob__box_call(ob_engine *engine, ob__lane *lane, const ob_call_opts *opts,
    * against the loop's in ob__box_close. */
   if (!ob__cas_acq_rel(&box->word, &number, next)) return 0;
   await(engine, lane->thread, box, next);
+  ob__prefetch_write(box); /* for the next call, before the loop looks again */
   *out = box->result;
   *status = box->status;
   return 1;

@@ -16,6 +16,8 @@
 #define YIELDS 20          /* before parking */
 #define PAUSES 32          /* between looks at the clock */
 #define LOOKS 8            /* between pauses, each as long as several */
+#define CALLER_HOLD 3      /* pauses before the first look for an answer */
+#define LOOP_HOLD 5        /* the same, for the next call in the box */
 #define TURN_CALLS 8u      /* of one of several callers, between two yields */
 #define TURN_PAUSES 4      /* the loop's, until whose turn it is calls again */
 #define SLOW_YIELD 250000u /* ns: somebody else had the CPU */
@@ -100,6 +102,13 @@ static int is_done(ob__watch watch) {
   return (ob__load_acquire(watch.word) & watch.mask) == watch.value;
 }
 
+/* A look at a line that the other side is about to fill takes it away from
+ * there, and each of its stores fetches it again: two to three times as long
+ * for the call. So no look while nothing can have come. */
+static void hold(int pauses) {
+  while (pauses-- > 0) ob__pause();
+}
+
 /* 1 when the end was seen while pausing. */
 static int pause_done(ob__watch watch) {
   int i, look;
@@ -161,6 +170,7 @@ int ob__spin_caller(ob_engine *engine, ob__thread *self, ob__watch watch) {
     if (took <= patience && patience > 0 &&
         ob__load_relaxed(&engine->callers) <= 1 &&
         ob__load_relaxed(&engine->loop_cpu) != cpu) {
+      if (!spun) hold(CALLER_HOLD);
       spun = 1;
       if (pause_done(watch)) break;
       if (begin == 0)
@@ -226,6 +236,7 @@ static int run_boxed(ob_engine *engine) {
   OB__CALL_OUT(node->run(node, (int)engine->drain_status));
   if (engine->wake_count > 0) ob__wake_flush(engine);
   if (engine->freed_count > 0) ob__freed_flush(engine);
+  hold(LOOP_HOLD);
   return 1;
 }
 
