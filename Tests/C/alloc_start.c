@@ -131,24 +131,46 @@ TEST(a_start) {
   CHECK_EQ(ob_post(NULL, count_run, NULL), OB_EINVAL); /* this one's record */
   before = live;
   files = descriptors();
-  for (nth = 1; nth <= 3; nth++) /* engine, pool, what the loop may need */
+  for (nth = 1; nth <= 2; nth++) /* engine, pool */
     CHECK_EQ(fail_once(start, NULL, nth), OB_ENOMEM);
   no_thread = 1;
   CHECK_FAILS(start(NULL), OB_ESYSTEM, "thread");
   no_thread = 0;
-  no_eventfd = 1;
-  CHECK_FAILS(start(NULL), OB_ESYSTEM, "eventfd");
-  no_eventfd = 0;
-  CHECK_EQ(fail_once(start, NULL, 4), OB_OK);
+  CHECK_EQ(fail_once(start, NULL, 3), OB_OK);
   CHECK_EQ(live, before);
   CHECK_EQ(descriptors(), files);
 }
 
-/* libuv's first allocation; it aborts when later ones fail. */
-TEST(a_start_without_memory_for_the_loop) {
-  int rc = uv_replace_allocator(malloc, realloc, calloc, free);
+/* --- The libuv loop ------------------------------------------------------- */
+
+static void cannot_be_had(ob_engine *engine, int nth, const char *why) {
+  char text[256];
+  fail_the(nth);
+  CHECK_EQ(test_ask(engine, text, sizeof text), 0);
+  if (nth != 0) CHECK(has_failed());
+  if (strstr(text, why) == NULL) test_fail(__FILE__, __LINE__, "%s", text);
+  serves(engine);
+}
+
+/* What it may need, and libuv's first allocation, which aborts when later ones
+ * fail. */
+TEST(a_loop_for_who_asks) {
+  int rc = uv_replace_allocator(malloc, realloc, calloc, free), files;
+  ob_engine *engine = test_engine(NULL);
   CHECK_EQ(rc, 0);
-  CHECK_EQ(start(NULL), OB_OK);
-  CHECK_EQ(fail_once(start, NULL, 4), OB_ENOMEM);
-  CHECK_EQ(start(NULL), OB_OK);
+  test_lend(engine);
+  test_stop(engine);
+  files = descriptors();
+  engine = test_engine(NULL);
+  serves(engine);
+  cannot_be_had(engine, 1, "no memory for the loop");
+  cannot_be_had(engine, 2, "not enough memory");
+  no_eventfd = 1;
+  cannot_be_had(engine, 0, "too many open files");
+  no_eventfd = 0;
+  CHECK_EQ(descriptors(), files);
+  test_lend(engine);
+  serves(engine);
+  test_stop(engine);
+  CHECK_EQ(descriptors(), files);
 }

@@ -15,16 +15,32 @@ void test_stop(ob_engine *engine) {
   CHECK_EQ(ob_engine_destroy(engine), OB_OK);
 }
 
-static void handle_lend(ob_request *request, void *input, size_t size,
-                        void *user) {
-  (void)input, (void)size, (void)user;
-  CHECK(ob_uv_loop(ob_request_engine(request)) != NULL);
+typedef struct asking {
+  int made;
+  char *text;
+  size_t size;
+} asking;
+
+static void handle_ask(ob_request *request, void *input, size_t size,
+                       void *user) {
+  asking *a = user;
+  (void)input, (void)size;
+  a->made = ob_uv_loop(ob_request_engine(request)) != NULL;
+  if (!a->made) snprintf(a->text, a->size, "%s", ob_last_error_detail());
   ob_complete(request, OB_OK, ob_result_none());
 }
 
-void test_lend(ob_engine *engine) {
-  ob_call_opts opts = test_call(handle_lend, NULL);
+int test_ask(ob_engine *engine, char *text, size_t size) {
+  asking a = {0, text, size};
+  ob_call_opts opts = test_call(handle_ask, &a);
   CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
+  return a.made;
+}
+
+void test_lend(ob_engine *engine) {
+  char text[256];
+  if (!test_ask(engine, text, sizeof text))
+    test_fail(__FILE__, __LINE__, "no libuv loop: %s", text);
 }
 
 ob_call_opts test_call(ob_handler handler, void *user) {

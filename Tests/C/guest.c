@@ -335,6 +335,7 @@ TEST(every_descriptor_is_close_on_exec) {
   ob_call_opts opts = test_call(handle_look, before);
   for (int fd = 0; fd < 1024; fd++) before[fd] = fcntl(fd, F_GETFD) >= 0;
   engine = start_watched();
+  test_lend(engine);
   CHECK_EQ(ob_cq_create(&cq), OB_OK);
   opts.flags = OB_CALL_OFFLOAD;
   CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);

@@ -77,6 +77,8 @@ ob_engine *test_engine(void (*change)(ob_engine_opts *));
 void test_stop(ob_engine *engine);
 /* Asks for its libuv loop: from then on it sleeps there. */
 void test_lend(ob_engine *engine);
+/* The same; 0: it cannot be had, text says why. */
+int test_ask(ob_engine *engine, char *text, size_t size);
 
 /* Answers its int input plus 1; checks that it runs on its loop. */
 void handle_increment(ob_request *request, void *input, size_t size,

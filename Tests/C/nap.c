@@ -1,6 +1,6 @@
 /* Engines that only run calls sleep without libuv (nap.c of the core): nothing
- * of theirs depends on descriptors that a host may close, until somebody asks
- * for the libuv loop. */
+ * of theirs depends on descriptors that a host may close, for there are none
+ * until somebody asks for the libuv loop. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
@@ -68,30 +68,31 @@ TEST(nor_does_its_end) {
   with_each(play_dispose);
 }
 
-static void handle_ask(ob_request *request, void *input, size_t size,
-                       void *user) {
-  uv_loop_t *uv = ob_uv_loop(ob_request_engine(request));
-  (void)input, (void)size;
-  *(const char **)user = uv != NULL ? "" : ob_last_error_detail();
-  ob_complete(request, uv != NULL ? 1 : 2, ob_result_none());
-}
-
-/* The first who asks for the loop is told. */
+/* Nor is the loop of one who asks for it afterwards another's. */
 static void play_ask(kind of) {
   int threads = count_threads() + TOOL_THREADS;
   ob_engine *engine = test_engine(NULL);
-  const char *detail = NULL;
-  ob_call_opts opts = test_call(handle_ask, &detail);
-  opts.flags = OB_CALL_SYNC;
   await_sleep(engine);
   take_over(of);
-  CHECK_EQ(ob_call(engine, &opts, NULL), 2);
-  CHECK(strstr(detail, "closed the descriptors") != NULL);
-  while (ob_post(engine, ran, NULL) != OB_EBROKEN) test_sleep_ms(1);
-  check_ends(engine, threads, of);
+  test_lend(engine);
+  check_calls(engine);
+  check_deadline(engine);
+  CHECK_EQ(ob_engine_stop(engine, OB_STOP_DRAIN, 20 * S), OB_OK);
+  CHECK_EQ(ob_engine_destroy(engine), OB_OK);
+  while (count_threads() > threads) test_sleep_ms(1);
+  check_strangers(of);
 }
-TEST(who_asks_for_the_loop_is_told) {
+TEST(a_loop_made_afterwards) {
   with_each(play_ask);
+}
+
+TEST(it_has_none) {
+  int files = count_files();
+  ob_engine *engine = test_engine(NULL);
+  check_calls(engine);
+  check_deadline(engine);
+  CHECK_EQ(count_files(), files);
+  test_stop(engine);
 }
 
 static int fired;

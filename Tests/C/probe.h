@@ -79,7 +79,7 @@ static inline int count_files(void) {
 }
 
 /* A process at rest. libuv keeps descriptors of its own from the first loop on,
- * so one engine comes and goes first. */
+ * so one with a loop comes and goes first. */
 typedef struct rest {
   int threads, files;
 } rest;
@@ -97,7 +97,9 @@ static inline void check_at_rest(const rest *before) {
 
 static inline rest measure_rest(void) {
   rest now = {count_threads() + TOOL_THREADS, 0};
-  test_stop(test_engine(NULL));
+  ob_engine *engine = test_engine(NULL);
+  test_lend(engine);
+  test_stop(engine);
   now.files = count_files();
   check_at_rest(&now);
   return now;

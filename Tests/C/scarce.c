@@ -11,6 +11,7 @@
 #include "child.h"
 #include "load.h"
 #include "outboard_spi.h"
+#include "outboard_uv.h"
 #include "stream_kit.h"
 
 #define NOBODY 65534
@@ -327,6 +328,49 @@ TEST(no_memory_loses_nothing) {
   in_child(go_hungry, NULL);
 }
 
+/* By a post, since a submission needs memory for itself. */
+typedef struct asking {
+  ob_engine *engine;
+  int rc, done;
+} asking;
+
+static void ask_on_loop(void *arg, int status) {
+  asking *a = arg;
+  CHECK_EQ(status, OB_OK);
+  a->rc = ob_uv_loop(a->engine) != NULL ? OB_OK : OB_ENOMEM;
+  /* There may be none for the text. */
+  if (a->rc != OB_OK && ob_last_error_detail()[0] != 0)
+    CHECK(strstr(ob_last_error_detail(), "memory") != NULL);
+  add(&a->done);
+}
+
+/* This thread's lane may be refused, and then nothing more. */
+static int call_in_little(ob_engine *engine) {
+  int input = 41, rc;
+  ob_call_opts opts = test_call(handle_increment, NULL);
+  ob_result result;
+  opts.flags = OB_CALL_SYNC;
+  opts.input = &input;
+  opts.input_size = sizeof input;
+  rc = ob_call(engine, &opts, &result);
+  if (rc == OB_OK)
+    CHECK_EQ(*(const int *)ob_result_data(&result), 42);
+  else
+    CHECK_EQ(rc, OB_ENOMEM);
+  return rc;
+}
+
+static int ask_in_little(ob_engine *engine) {
+  asking a = {engine, OB_OK, 0};
+  int rc = ob_post(engine, ask_on_loop, &a);
+  if (rc != OB_OK) {
+    CHECK_EQ(rc, OB_ENOMEM);
+    return rc;
+  }
+  await_count(&a.done, 1, "an answer");
+  return a.rc;
+}
+
 /* With so many bytes left and no more; the stack of the last engine's thread is
  * kept by the C library, so that is not what is missing. */
 static int start_with(size_t left) {
@@ -340,7 +384,11 @@ static int start_with(size_t left) {
   free(reserve);
   rc = ob_engine_start(&engine, NULL);
   if (rc == OB_OK) {
-    call_with(engine, OB_CALL_SYNC, OB_FOREVER);
+    rc = call_in_little(engine);
+    if (rc == OB_OK) {
+      rc = ask_in_little(engine);
+      CHECK_EQ(call_in_little(engine), OB_OK);
+    }
     test_stop(engine);
   } else {
     CHECK(rc == OB_ENOMEM || rc == OB_ESYSTEM);

@@ -42,20 +42,21 @@
  *   the image that holds it, so that live code is never unmapped.
  *
  * Descriptors
- *   An engine has 5, libuv a pipe for all of them, a completion queue 2; the
- *   count is constant. A start needs 9 for a moment, and returns OB_ESYSTEM
- *   when fewer are free. A host that closes them all the same (closefrom in a
- *   daemon) finds its own files untouched under the same numbers. An engine
- *   that only runs calls needs none of them and goes on; who asks for its
- *   libuv loop then (ob_uv_loop, the Swift layer's I/O) is told. One that has
- *   been asked for it is broken: every entry returns OB_EBROKEN, calls that
- *   wait end with it (one whose handler may still read its caller's memory
- *   ends when that answers), jobs of the pool answer, deadlines hold, and
- *   stop and destroy work as ever; another engine can be started. One at rest
- *   notices at the next call. All this holds where our Makefile has linked
- *   libuv in, as in plugins. With the system's libuv the engine looks first,
- *   but libuv aborts if the host closes the descriptors, or takes the last
- *   free ones, in the 20 microseconds between that look and its own.
+ *   An engine that only runs calls has none. Its libuv loop is made when it is
+ *   first asked for (ob_uv_loop, the Swift layer's I/O): it takes 5 for good
+ *   and 9 for a moment, libuv a pipe for all loops of the process; with fewer
+ *   free whoever asks is told, and the engine runs calls as before. Ask in
+ *   on_start to have a start fail for it. A completion queue takes 2. A host
+ *   that closes them all the same (closefrom in a daemon) finds its own files
+ *   untouched under the same numbers. An engine with a loop is broken then:
+ *   every entry returns OB_EBROKEN, calls that wait end with it (one whose
+ *   handler may still read its caller's memory ends when that answers), jobs
+ *   of the pool answer, deadlines hold, and stop and destroy work as ever;
+ *   another engine can be started. One at rest notices at the next call. All
+ * this holds where our Makefile has linked libuv in, as in plugins. With the
+ * system's libuv the engine looks first, but libuv aborts if the host closes
+ * the descriptors, or takes the last free ones, in the 20 microseconds between
+ * that look and its own.
  *
  * Denied system calls
  *   A filter of the host's (seccomp) must let pass futex, epoll_create1,

@@ -86,8 +86,8 @@ typedef struct ob_engine_opts {
  *
  * OB_EINVAL   out is NULL or an option is out of range (detail names it)
  * OB_ENOMEM   no memory
- * OB_ESYSTEM  no thread to be had, or fewer than 9 descriptors (detail has
- *             the reason and the cure)
+ * OB_ESYSTEM  no thread to be had, or a system call is denied (detail has the
+ *             reason and the cure)
  * OB_ESTART   on_start answered an error (detail has its text)
  * OB_ETIMEDOUT on_start did not answer in start_timeout_ns; the half-started
  *             engine frees itself when the hook returns

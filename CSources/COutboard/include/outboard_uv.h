@@ -18,8 +18,10 @@ extern "C" {
 #endif
 
 /* The loop, with its clock brought up to date, so that a timer started now
- * counts from now. Loop thread only: NULL elsewhere and for NULL (detail says
- * why). Owned by the engine. */
+ * counts from now. Loop thread only: NULL elsewhere and for NULL. It is made by
+ * the first call; NULL when that lacks descriptors or memory (asking again may
+ * help), or the host has closed those of a loop that was made. The detail says
+ * which. Owned by the engine. */
 OB_API uv_loop_t *ob_uv_loop(ob_engine *engine);
 
 #ifdef __cplusplus

@@ -17,16 +17,11 @@
 void __asan_handle_no_return(void);
 #endif
 
-static int report_boot(ob_engine *engine, int uv_status) {
+static void report_boot(ob_engine *engine) {
   pthread_mutex_lock(&engine->life_mutex);
-  engine->boot_errno = uv_status;
-  engine->boot_status = uv_status == 0           ? OB_OK
-                        : uv_status == UV_ENOMEM ? OB_ENOMEM
-                                                 : OB_ESYSTEM;
-  ob__store_relaxed(&engine->life, uv_status == 0 ? OB__ALIVE : OB__FAILED);
+  ob__store_relaxed(&engine->life, OB__ALIVE);
   pthread_cond_broadcast(&engine->life_cond);
   pthread_mutex_unlock(&engine->life_mutex);
-  return uv_status;
 }
 
 /* The loop has stopped; what it leaves is taken down. */
@@ -58,21 +53,14 @@ static void taken_away(void *arg) {
 #if OB__ASAN
   __asan_handle_no_return();
 #endif
-  if (engine->life == OB__BOOTING) {
-    report_boot(engine, UV_EMFILE);
-    ob__loop_enter(NULL);
-    return;
-  }
   ob__lost_run(engine);
   end(engine);
 }
 
 static void live(ob_engine *engine) {
   ob__store_relaxed(&engine->started_at, ob__now());
-  if (report_boot(engine, ob__loop_open(engine)) != 0) {
-    ob__loop_enter(NULL);
-    return;
-  }
+  ob__wheel_init(&engine->wheel, engine->started_at);
+  report_boot(engine);
   ob__spin_loop(engine);
   if (!ob__loop_run(engine)) ob__lost_run(engine);
   end(engine);

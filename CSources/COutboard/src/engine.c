@@ -20,10 +20,6 @@
 
 static uint64_t last_id; /* atomic */
 
-#define FEW                                                                \
-  "; a loop takes 5 descriptors, 9 while it starts: close some files, or " \
-  "raise RLIMIT_NOFILE (ulimit -n)"
-
 /* --- Options ----------------------------------------------------------------
  */
 
@@ -75,6 +71,7 @@ void ob__engine_reset(ob_engine *engine) {
   engine->spin_credit = engine->wake_credit = 8;
   engine->poll_every = engine->poll_left = 1;
   engine->wake_fd = engine->backend_fd = -1;
+  engine->uv_closed = 1;
   engine->yield.ban = 0;
   engine->token.engine = engine;
   ob__lock_init(&engine->room_lock);
@@ -205,29 +202,16 @@ static void pin_image(void) {
  */
 
 /* Waits until the loop thread has set itself up. */
-static int await_boot(ob_engine *engine) {
-  int rc;
+static void await_boot(ob_engine *engine) {
   ob__yield_while(engine, &engine->life, OB__BOOTING);
   pthread_mutex_lock(&engine->life_mutex);
   while (engine->life == OB__BOOTING)
     ob__cond_wait(&engine->life_cond, &engine->life_mutex, OB_FOREVER);
-  rc = engine->boot_status;
   pthread_mutex_unlock(&engine->life_mutex);
-  if (rc == OB_OK) return OB_OK;
-  pthread_join(engine->thread, NULL);
-  return ob__fail(
-      rc, "ob_engine_start: the loop could not be made: %s%s",
-      uv_strerror(engine->boot_errno),
-      engine->boot_errno == UV_EMFILE || engine->boot_errno == UV_ENFILE ? FEW
-                                                                         : "");
 }
 
 int ob__engine_boot(ob_engine *engine) {
-  int rc = ob__wake_open(engine);
-  if (rc < 0)
-    return ob__fail(OB_ESYSTEM, "ob_engine_start: eventfd: %s%s", strerror(-rc),
-                    rc == -EMFILE || rc == -ENFILE ? FEW : "");
-  rc = ob__offload_start(engine);
+  int rc = ob__offload_start(engine);
   if (rc != OB_OK) return rc;
   rc = ob__system_check();
   if (rc != OB_OK) return rc;
@@ -237,7 +221,8 @@ int ob__engine_boot(ob_engine *engine) {
                          ob__loop_thread, engine);
   if (rc != 0)
     return ob__fail(OB_ESYSTEM, "ob_engine_start: no thread: %s", strerror(rc));
-  return await_boot(engine);
+  await_boot(engine);
+  return OB_OK;
 }
 
 void ob_start_done(ob_start_token *token, int status, const char *text) {

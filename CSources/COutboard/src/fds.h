@@ -30,9 +30,13 @@ int ob__uv_open(ob_engine *engine);
 void ob__uv_undo(ob_engine *engine);
 /* Before libuv waits at its set: 0, it is gone. With doubt the set is asked. */
 int ob__set_is_ours(ob_engine *engine, int doubt);
-/* From now on there may be handles of somebody else's in the loop: it is looked
- * at, and slept in. OB_EBROKEN: its descriptors are gone. */
+/* Makes the libuv loop, if there is none yet. From then on there may be handles
+ * of somebody else's in it: it is looked at, and slept in. OB_EBROKEN: its
+ * descriptors are gone; OB_ESYSTEM, OB_ENOMEM: there were none, or no memory.
+ */
 int ob__uv_lend(ob_engine *engine);
+/* How long libuv has slept, ns. Loop thread. */
+uint64_t ob__uv_idle(const ob_engine *engine);
 
 /* nap.c */
 /* As the loop's other ways to look and to sleep: 0, there is no loop any more.

@@ -84,7 +84,7 @@ struct ob_start_token {
   char text[256]; /* life.mutex */
 };
 
-enum ob__life { OB__BOOTING, OB__ALIVE, OB__EXITED, OB__FAILED };
+enum ob__life { OB__BOOTING, OB__ALIVE, OB__EXITED };
 #define OB__RESTARTING (-1)
 /* exit() found the loop ended, or the loop has halted for good. */
 enum ob__halted { OB__ENDED = 1, OB__HALTED };
@@ -162,7 +162,7 @@ struct ob_engine {
   uint32_t wake_probe;
   int woke;                 /* a caller since the last push was found */
   int uv_touched;           /* ob_uv_loop was used in this batch */
-  int uv_lent;              /* somebody else may have handles in the loop */
+  int uv_lent;              /* there is a libuv loop, for others, too */
   int wake_open;            /* wake_fd is ours to close */
   int proved;               /* the set has ended the last sleep */
   int reachable;            /* the thread may be cancelled (lost.c) */
@@ -222,10 +222,8 @@ struct ob_engine {
   int joined;         /* life_mutex: 0, 1 somebody joins, 2 joined */
   int waiters;        /* life_mutex: threads inside stop */
   int self_free;      /* life_mutex: dispose was called */
-  int boot_status;    /* life_mutex: of the loop thread's set-up */
-  int boot_errno;     /* life_mutex */
   uint64_t busy_seen; /* life_mutex: the last snapshot's busy_ns */
-  int uv_closed;      /* life_mutex: uv may not be asked any more */
+  int uv_closed;      /* life_mutex: uv may not be asked (yet, any more) */
   int uv_leaked;      /* the loop could not be closed: its memory stays */
   int started;        /* life_mutex: on_start answered 0, or there is none */
   int hook_pending;   /* set before the hook is posted; token tells the rest */
@@ -375,7 +373,8 @@ void ob__cycle_leave(void);
 /* The engine is about to be freed: nobody waits for it any more. */
 void ob__cycle_forget(ob_engine *engine);
 void ob__cycle_in_child(void);
-int ob__system_locks(void), ob__system_check(void); /* system.c */
+/* system.c */
+int ob__system_locks(void), ob__system_check(void), ob__system_memory(void);
 
 /* offload.c */
 int ob__offload_start(ob_engine *engine);

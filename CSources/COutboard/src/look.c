@@ -192,7 +192,7 @@ void ob__inspect_sleep(ob_engine *engine) {
   if (insight == NULL) return;
   ob__inspect_poll(engine, now);
   insight->slept = now;
-  insight->idle = uv_metrics_idle_time(&engine->uv);
+  insight->idle = ob__uv_idle(engine);
   /* Calls have become rare: measure more of them. */
   if (insight->epochs > 0 && now - insight->latest > FAR_NS) {
     insight->epochs--;
@@ -209,7 +209,7 @@ void ob__inspect_wake(ob_engine *engine, uint64_t looked, uint64_t napped) {
   uint64_t asleep;
   /* Another sleep's, if it was switched off and on meanwhile. */
   if (insight == NULL || insight->slept == 0 || insight->slept < looked) return;
-  asleep = uv_metrics_idle_time(&engine->uv) - insight->idle + napped;
+  asleep = ob__uv_idle(engine) - insight->idle + napped;
   engine->poll_time -= between(asleep, engine->poll_time - insight->slept);
   insight->slept = 0;
 }

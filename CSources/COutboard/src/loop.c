@@ -110,6 +110,7 @@ static int open_handles(ob_engine *engine) {
 int ob__loop_open(ob_engine *engine) {
   int rc = ob__uv_open(engine);
   if (rc != 0) return rc;
+  engine->wheel_set = OB_FOREVER;
   /* For busy_ns: the time inside epoll_wait. */
   uv_loop_configure(&engine->uv, UV_METRICS_IDLE_TIME);
   rc = open_handles(engine);
@@ -118,8 +119,6 @@ int ob__loop_open(ob_engine *engine) {
     ob__uv_undo(engine);
     return rc;
   }
-  ob__wheel_init(&engine->wheel, ob__now());
-  engine->wheel_set = OB_FOREVER;
   return 0;
 }
 

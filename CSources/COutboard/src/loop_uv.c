@@ -21,6 +21,10 @@
 #define LOOP_FDS 8 /* descriptors of a libuv loop, and one to spare */
 #define RESERVED 6 /* those of a loop that is made */
 
+#define FEW                                                                 \
+  "; a loop takes 5 descriptors, 9 while it is made: close some files, or " \
+  "raise RLIMIT_NOFILE (ulimit -n)"
+
 /* --- A libuv that is told from ours ------------------------------------------
  */
 
@@ -46,7 +50,7 @@ static void on_sleep(int begins) {
 static void on_dead(void) {
   ob_engine *engine = ob__loop_self();
   if (engine == NULL || ob__load_relaxed(&engine->lost)) return;
-  if (engine->life == OB__ALIVE) ob__lose(engine, EBADF);
+  ob__lose(engine, EBADF);
   engine->reachable = 1; /* for guard.c */
   pthread_exit(NULL);
 }
@@ -60,19 +64,6 @@ int ob__set_is_ours(ob_engine *engine, int doubt) {
   if (doubt && !ob__fd_known(engine->backend_fd, engine->wake_fd))
     ob__lose(engine, EBADF);
   return ob__load_relaxed(&engine->broken) <= 0;
-}
-
-int ob__uv_lend(ob_engine *engine) {
-#ifndef OB_BREAK_LEND /* the numbers alone */
-  if (!ob__set_is_ours(engine, !engine->uv_lent))
-    return ob__refuse_broken(engine);
-#endif
-  engine->uv_lent = 1;
-  engine->uv_touched = 1; /* new watchers are registered by the next poll */
-#ifndef OB_BREAK_PARKS
-  ob__store_relaxed(&engine->parks, 0u); /* ob__queue_sleep publishes it */
-#endif
-  return OB_OK;
 }
 
 /* uv_loop_init aborts the process when it gets some descriptors but not all. So
@@ -135,6 +126,51 @@ int ob__uv_open(ob_engine *engine) {
   return 0;
 }
 
+/* --- From when on there is one ----------------------------------------------
+ */
+
+static int make_loop(ob_engine *engine) {
+  int rc = ob__system_check(), uv_status;
+  if (rc == OB_OK) rc = ob__system_memory();
+  if (rc != OB_OK) return rc;
+  uv_status = ob__wake_open(engine);
+  if (uv_status == 0) {
+    uv_status = ob__loop_open(engine);
+    if (uv_status == 0) return OB_OK;
+    ob__wake_close(engine);
+  }
+  return ob__fail(uv_status == UV_ENOMEM ? OB_ENOMEM : OB_ESYSTEM,
+                  "the libuv loop of engine \"%s\" could not be made: %s%s",
+                  engine->name, uv_strerror(uv_status),
+                  uv_status == UV_EMFILE || uv_status == UV_ENFILE ? FEW : "");
+}
+
+static int make_and_lend(ob_engine *engine) {
+  int rc = make_loop(engine);
+  if (rc != OB_OK) return rc;
+  pthread_mutex_lock(&engine->life_mutex);
+  engine->uv_closed = 0;
+  pthread_mutex_unlock(&engine->life_mutex);
+  engine->uv_lent = 1;
+#ifndef OB_BREAK_PARKS
+  ob__store_relaxed(&engine->parks, 0u); /* ob__queue_sleep publishes it */
+#endif
+  return OB_OK;
+}
+
+int ob__uv_lend(ob_engine *engine) {
+  int rc = OB_OK;
+  if (!ob__set_is_ours(engine, 0)) return ob__refuse_broken(engine);
+  if (!engine->uv_lent) rc = make_and_lend(engine);
+  engine->uv_touched = 1; /* new watchers are registered by the next poll */
+  return rc;
+}
+
+uint64_t ob__uv_idle(const ob_engine *engine) {
+  /* libuv reads only. */
+  return engine->uv_lent ? uv_metrics_idle_time((uv_loop_t *)&engine->uv) : 0;
+}
+
 /* --- Its end ----------------------------------------------------------------
  */
 
@@ -185,8 +221,8 @@ static void count_theirs(uv_handle_t *handle, void *arg) {
 
 int ob__loop_close_handles(ob_engine *engine) {
   int lost = ob__load_relaxed(&engine->lost) != 0;
-  if (!lost && !ob__set_is_ours(engine, !ob__uv_told() || !engine->uv_lent))
-    return 0;
+  if (!engine->uv_lent) return 1;
+  if (!lost && !ob__set_is_ours(engine, !ob__uv_told())) return 0;
   uv_walk(&engine->uv, close_theirs, engine);
   engine->sleep_allowed = 0;
   if (engine->uv.backend_fd >= 0)
@@ -203,6 +239,7 @@ int ob__loop_close_handles(ob_engine *engine) {
 void ob__loop_lose(ob_engine *engine) {
   uv_loop_t *uv = &engine->uv;
   int fd;
+  if (!engine->uv_lent) return; /* it ended while it was made */
   if (ob__fds_disown(engine)) {
     ob__fd_close(uv->backend_fd);
     ob__wake_close(engine);
@@ -211,10 +248,8 @@ void ob__loop_lose(ob_engine *engine) {
   uv->backend_fd = fd >= 0 ? ob__fd_raise(fd) : -1;
 }
 
-/* After the queue was closed: nothing can come in any more. */
-void ob__loop_close(ob_engine *engine) {
+static void close_loop(ob_engine *engine) {
   int rounds, usable;
-  ob__wheel_flush(&engine->wheel, OB_ESHUTDOWN);
   /* Before the handles go, for they take themselves out of the set. */
   if (!ob__load_relaxed(&engine->lost) && !ob__fds_disown(engine))
     ob__loop_lose(engine);
@@ -225,8 +260,7 @@ void ob__loop_close(ob_engine *engine) {
        rounds++)
     OB__CALL_OUT(uv_run(&engine->uv, UV_RUN_NOWAIT));
   pthread_mutex_lock(&engine->life_mutex);
-  ob__count(&engine->idle_ns, uv_metrics_idle_time(&engine->uv));
-  ob__store_relaxed(&engine->ended_at, ob__now());
+  ob__count(&engine->idle_ns, ob__uv_idle(engine));
   engine->uv_closed = 1;
   pthread_mutex_unlock(&engine->life_mutex);
   /* Fails with a uv request of the user's still pending, which may come back to
@@ -235,4 +269,11 @@ void ob__loop_close(ob_engine *engine) {
   if (engine->uv_leaked && ob__load_relaxed(&engine->lost) &&
       engine->uv.backend_fd >= 0)
     ob__fd_close(engine->uv.backend_fd); /* the one made to close with */
+}
+
+/* After the queue was closed: nothing can come in any more. */
+void ob__loop_close(ob_engine *engine) {
+  ob__wheel_flush(&engine->wheel, OB_ESHUTDOWN);
+  if (engine->uv_lent) close_loop(engine);
+  ob__store_relaxed(&engine->ended_at, ob__now());
 }

@@ -1,13 +1,14 @@
 /* Sleeping without libuv: on a futex, until something is pushed or a timer is
  * due.
  *
- * An engine that only runs calls has nothing in its libuv loop but our own
- * handles, and then an epoll_wait (with the look before it that libuv makes to
- * measure idleness), an epoll_ctl to be woken and a look whether the set is
- * still ours are five system calls for what two futex calls do. From the first
- * time that somebody is given the libuv loop, or descriptors to wait for
- * (ob__uv_lend), the engine sleeps in libuv for good: whether all these handles
- * are idle again is not for us to know. */
+ * An engine that only runs calls needs no libuv loop, and has none: an
+ * epoll_wait (with the look before it that libuv makes to measure idleness), an
+ * epoll_ctl to be woken and a look whether the set is still ours are five
+ * system calls for what two futex calls do. From the first time that somebody
+ * asks for the loop, or for descriptors to be waited for (ob__uv_lend), the
+ * engine sleeps in libuv for good: whether all handles are idle again is not
+ * for us to know.
+ */
 #include "internal.h"
 
 int ob__sleep_begins(ob_engine *engine) {

@@ -1,8 +1,9 @@
 /* System calls that a host may have denied, by a seccomp filter say. Without
  * these, libuv and the C library do not report an error but abort, at the first
  * use and so perhaps much later, or go on with too few signals blocked. They
- * are tried before an engine starts, each time that there is a filter: it may
- * have come since. Without one they are not denied. */
+ * are tried before an engine starts and before it makes its libuv loop, each
+ * time that there is a filter: it may have come since. Without one they are not
+ * denied. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -32,8 +34,8 @@ static int is_shortage(int code) {
 static int denied(const char *call, int code) {
   if (is_shortage(code)) return OB_OK;
   return ob__fail(OB_ESYSTEM,
-                  "ob_engine_start: %s: %s; a seccomp filter that denies it "
-                  "must let it pass, since an engine cannot do without",
+                  "%s: %s; a seccomp filter that denies it must let it pass, "
+                  "since an engine cannot do without",
                   call, strerror(code));
 }
 
@@ -73,6 +75,9 @@ static int check_loop(const int ends[2]) {
   if (fcntl(ends[0], F_GETFD) < 0) return denied("fcntl", errno);
   if (ioctl(ends[0], FIONBIO, &on) != 0) return denied("ioctl", errno);
   if (write(ends[1], "", 1) != 1) return denied("write", errno);
+  set = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (set < 0) return denied("eventfd2", errno);
+  close(set);
   set = epoll_create1(EPOLL_CLOEXEC);
   if (set < 0) return denied("epoll_create1", errno);
   memset(&event, 0, sizeof event);
@@ -96,16 +101,15 @@ static int check_descriptors(void) {
   return rc;
 }
 
-/* Several times what a new loop and its thread take. */
+/* Several times what a new loop takes. */
 #define LOOP_MEMORY 65536
 
 /* libuv aborts when it gets its first memory and not the next. A host whose
  * other threads use it up meanwhile can still win the race. */
-static int check_memory(void) {
+int ob__system_memory(void) {
 #ifndef OB_BREAK_NEED_MEMORY
   void *volatile memory = malloc(LOOP_MEMORY); /* volatile: it is not unused */
-  if (memory == NULL)
-    return ob__fail(OB_ENOMEM, "ob_engine_start: no memory for the loop");
+  if (memory == NULL) return ob__fail(OB_ENOMEM, "no memory for the loop");
   free(memory);
 #endif
   return OB_OK;
@@ -124,7 +128,6 @@ int ob__system_check(void) {
     if (rc == OB_OK) rc = check_threads();
     if (rc == OB_OK) rc = check_descriptors();
   }
-  if (rc == OB_OK) rc = check_memory();
   ob__cancel_restore(old);
   return rc;
 }
