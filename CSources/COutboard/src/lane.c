@@ -10,10 +10,8 @@
 #define FILL_PAUSES 32 /* under a microsecond */
 
 /* What an entry's fn says when it is no function. */
-#define SKIP ((ob_post_fn)(uintptr_t)1)          /* the block ends here */
-#define CALL_COPIED ((ob_post_fn)(uintptr_t)2)   /* ob__call_item follows */
-#define CALL_BORROWED ((ob_post_fn)(uintptr_t)3) /* the same */
-#define MEASURED ((ob_post_fn)(uintptr_t)4) /* the next is; a stamp follows */
+#define SKIP ((ob_post_fn)(uintptr_t)1)     /* the block ends here */
+#define MEASURED ((ob_post_fn)(uintptr_t)2) /* the next is; a stamp follows */
 
 typedef struct stamp {
   uint64_t enqueued, weight;
@@ -164,20 +162,12 @@ int ob__lane_append_post(ob__lane *lane, ob_post_fn fn, void *arg) {
   return append(lane, entry, count, fn, arg);
 }
 
-static uint32_t slots_of(size_t copied) {
-  return (uint32_t)(1 + OB__ITEM_SLOTS +
-                    (copied + sizeof(ob__entry) - 1) / sizeof(ob__entry));
-}
-
-int ob__lane_append_call(ob__lane *lane, const ob__call_item *item, void *input,
-                         size_t copied) {
-  uint32_t count = slots_of(copied);
+int ob__lane_append_call(ob__lane *lane, const ob_call_opts *opts) {
+  ob_post_fn word = ob__item_word(opts);
+  uint32_t count = ob__item_slots(word);
   ob__entry *entry = item_next(lane, &count);
   if (OB_UNLIKELY(entry == NULL)) return OB_ENOMEM;
-  entry->fn = copied > 0 ? CALL_COPIED : CALL_BORROWED;
-  entry->arg = input;
-  memcpy(entry + 1, item, sizeof *item);
-  if (copied > 0) memcpy(entry + 1 + OB__ITEM_SLOTS, input, copied);
+  ob__item_write(entry, word, opts);
   return publish(lane, count);
 }
 
@@ -222,13 +212,8 @@ static ob__block *block_advance(ob__lane *lane) {
 
 /* A call that travels in the lane. Its block stays until the next entry. */
 static void run_call(ob__lane *lane, const ob__entry *entry, ob__look *look) {
-  ob__call_item item;
-  void *input = entry->arg;
-  int copied = entry->fn == CALL_COPIED;
-  memcpy(&item, entry + 1, sizeof item);
-  if (copied) input = (void *)(uintptr_t)(entry + 1 + OB__ITEM_SLOTS);
-  lane->head_index += slots_of(copied ? item.input_size : 0) - 1;
-  ob__item_run(lane->engine, &item, input, look);
+  lane->head_index += ob__item_slots(entry->fn) - 1;
+  ob__item_run(lane->engine, entry, look);
 }
 
 /* What says that the next item is measured; that item. */
@@ -276,7 +261,7 @@ static void run_entries(ob__lane *lane, uint64_t tail) {
     engine->budget--;
     if (OB_UNLIKELY(entry->fn == MEASURED))
       entry = read_stamp(lane, entry, &look);
-    is_item = entry->fn == CALL_COPIED || entry->fn == CALL_BORROWED;
+    is_item = ob__is_item(entry->fn);
     is_call = is_item || entry->fn == ob__request_entry;
     posts += !is_call;
     /* A call may run long: from here on it is not queued any more. */

@@ -36,6 +36,8 @@
 #ifndef OB_QUEUE_H
 #define OB_QUEUE_H
 
+#include <stdint.h>
+
 #include "atomic.h"
 #include "inspect.h"
 #include "outboard.h"
@@ -51,19 +53,14 @@ typedef struct ob__entry {
 } ob__entry;
 
 /* A submission that nobody can ask about later (no ticket, answered before its
- * handler returns) travels in the lane itself: an entry that says so, this in
- * the entries behind it, then a copied input. */
-typedef struct ob__call_item {
-  ob_handler handler;
-  void *user;
-  ob_done on_done;
-  void *done_user;
-  const char *name;
-  size_t input_size;
-} ob__call_item;
-
-#define OB__ITEM_SLOTS (sizeof(ob__call_item) / sizeof(ob__entry))
-_Static_assert(sizeof(ob__call_item) % sizeof(ob__entry) == 0, "whole entries");
+ * handler returns) travels in the lane itself, in no more entries than it has
+ * use for: see item.c. The first one's fn is then a word below the lowest
+ * address of code. */
+#define OB__ITEM ((uintptr_t)4)
+#define OB__ITEM_END ((uintptr_t)4096)
+static inline int ob__is_item(ob_post_fn fn) {
+  return (uintptr_t)fn - OB__ITEM < OB__ITEM_END - OB__ITEM;
+}
 
 #define OB__BLOCK_ENTRIES 255
 #define OB__SPARE_MOST 8 /* drained blocks kept for a lane */
@@ -179,9 +176,8 @@ void ob__lane_init(ob__lane *lane);
 int ob__lane_append(ob__lane *lane, ob_post_fn fn, void *arg);
 /* The same for a post, which may be measured. */
 int ob__lane_append_post(ob__lane *lane, ob_post_fn fn, void *arg);
-/* The same for a submission; input is copied, or borrowed if copied is 0. */
-int ob__lane_append_call(ob__lane *lane, const ob__call_item *item, void *input,
-                         size_t copied);
+/* The same for a submission that travels in the lane. */
+int ob__lane_append_call(ob__lane *lane, const ob_call_opts *opts);
 /* 1: a node pushed now keeps this thread's order; else append it. */
 int ob__lane_idle(const ob__lane *lane);
 /* Pushes a node onto the list, as ob__push_or_undo. */

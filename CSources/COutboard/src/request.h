@@ -210,8 +210,13 @@ void ob__bare_inline(ob_request *request);
 OB__COLD void ob__bare_measured(ob_request *request, ob__look *look);
 /* item.c */
 void ob__count_outcome(ob_engine *engine, int status);
-/* Runs a submission that travelled in a lane; look is NULL or measures it. */
-void ob__item_run(ob_engine *engine, const struct ob__call_item *item,
-                  void *input, ob__look *look);
+/* How many entries a submission takes, and which: the first one's fn. */
+ob_post_fn ob__item_word(const ob_call_opts *opts);
+uint32_t ob__item_slots(ob_post_fn word);
+void ob__item_write(struct ob__entry *entry, ob_post_fn word,
+                    const ob_call_opts *opts);
+/* Runs what travelled in a lane; look is NULL or measures it. */
+void ob__item_run(ob_engine *engine, const struct ob__entry *entry,
+                  ob__look *look);
 
 #endif

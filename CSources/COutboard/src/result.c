@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "copy.h"
 #include "internal.h"
 
 enum { KIND_EMPTY, KIND_INLINE, KIND_REF, KIND_NOMEM };
@@ -25,7 +26,7 @@ ob_result ob_result_copy(const void *data, size_t size) {
   void *copy;
   if (data == NULL || size == 0) return result;
   if (size <= OB_RESULT_INLINE) {
-    memcpy(result.u.bytes, data, size);
+    ob__copy_few(result.u.bytes, data, size);
     result.kind = KIND_INLINE;
     result.size = size;
     return result;

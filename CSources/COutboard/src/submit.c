@@ -123,12 +123,9 @@ static int travels_alone(ob_ticket **out, const ob_call_opts *opts) {
 }
 
 static int submit_alone(ob__lane *lane, const ob_call_opts *opts) {
-  ob__call_item item = {opts->handler,   opts->user, opts->on_done,
-                        opts->done_user, opts->name, opts->input_size};
-  size_t copied = opts->flags & OB_CALL_BORROW ? 0 : opts->input_size;
   int rc = ob__room_take(lane, opts->flags & OB_CALL_NOWAIT, OB_FOREVER);
   if (OB_LIKELY(rc == OB_OK)) {
-    rc = ob__lane_append_call(lane, &item, opts->input, copied);
+    rc = ob__lane_append_call(lane, opts);
     if (OB_UNLIKELY(rc != OB_OK)) ob__refuse(lane->engine, rc);
   }
   return ob__counted(lane, rc);
