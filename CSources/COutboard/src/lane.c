@@ -8,6 +8,7 @@
 
 #define STREAM 16u     /* batches in a row */
 #define FILL_PAUSES 32 /* under a microsecond */
+#define FILL_SKIP 32u  /* batches without it where it did not pay */
 
 /* What an entry's fn says when it is no function. */
 #define SKIP ((ob_post_fn)(uintptr_t)1)     /* the block ends here */
@@ -37,7 +38,7 @@ void ob__lane_init(ob__lane *lane) {
   ob__store_relaxed(&lane->quota, UINT64_C(0));
   ob__store_relaxed(&lane->scheduled, 0u);
   lane->ended = 0;
-  lane->streak = 0;
+  lane->streak = lane->fill_skip = 0;
   lane->room_quota = 0;
   lane->last_batch = 0;
   lane->box.word = lane->box.state = 0;
@@ -315,14 +316,22 @@ static void run_lane(ob__lane *lane) {
  * has been in every batch for a while; meanwhile the producer need not push. */
 static void let_fill(ob__lane *lane) {
   ob_engine *engine = lane->engine;
+  uint64_t half = 0;
   int i;
   lane->streak = lane->last_batch + 1 >= engine->batches ? lane->streak + 1 : 0;
   lane->last_batch = engine->batches;
   if (lane->streak < STREAM) return;
+  if (lane->fill_skip > 0) {
+    lane->fill_skip--;
+    return;
+  }
   for (i = 0; i < FILL_PAUSES; i++) {
     if (engine->ready != NULL || !ob__queue_empty(engine)) return;
+    if (i == FILL_PAUSES / 2) half = ob__load_relaxed(&lane->tail);
     ob__pause();
   }
+  /* A producer that stands still waits for us, or for our CPU. */
+  if (ob__load_relaxed(&lane->tail) == half) lane->fill_skip = FILL_SKIP;
 }
 
 void ob__lane_run(ob_node *node, int status) {

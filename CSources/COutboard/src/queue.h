@@ -136,9 +136,10 @@ typedef struct ob__lane {
   _Alignas(OB_LINE) uint64_t head; /* entries run */
   ob__block *head_block;
   uint32_t head_index;
-  uint64_t unlisted; /* of listed: taken by the loop */
-  int ended;         /* the thread's last entry has run */
-  uint32_t streak;   /* batches in a row that found it queued */
+  uint64_t unlisted;  /* of listed: taken by the loop */
+  int ended;          /* the thread's last entry has run */
+  uint32_t streak;    /* batches in a row that found it queued */
+  uint32_t fill_skip; /* batches in which it is not let fill */
   uint64_t last_batch;
   ob_node again; /* in the ready list, with in_ready set */
   int in_ready;
