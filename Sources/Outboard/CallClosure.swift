@@ -12,3 +12,17 @@ internal import COutboard
 /// - Returns: A status of the core.
 @_silgen_name("ob_spi_call_closure")
 func callClosure(_ engine: OpaquePointer, _ body: () -> Void) -> Int32
+
+/// The same for a closure that initializes memory it is given, of ``Answer/size`` bytes: they are
+/// moved with the answer, so that the loop does not write to the caller's memory.
+///
+/// - Parameters:
+///   - engine: The core's engine.
+///   - body: Runs exactly once if the status is 0, else never.
+///   - answer: Where the bytes are then.
+/// - Returns: A status of the core.
+@_silgen_name("ob_spi_call_answering")
+func callAnswering(
+  _ engine: OpaquePointer, _ body: (UnsafeMutableRawPointer) -> Void,
+  _ answer: UnsafeMutableRawPointer
+) -> Int32

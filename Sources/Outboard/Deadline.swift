@@ -7,16 +7,27 @@ internal import COutboard
 /// turned into the time that remains when that call is made: instants never reach the engine, as
 /// `ContinuousClock` and the engine's monotonic clock go on differently while the machine sleeps.
 public struct Deadline: Sendable, Hashable {
-  private enum Kind: Sendable, Hashable {
+  /// Of durations only, whose size is known where the deadline is passed on: an instant's is not,
+  /// and each copy of one would go through the runtime.
+  @usableFromInline
+  enum Kind: Sendable, Hashable {
     case never
     case after(Duration)
-    case at(ContinuousClock.Instant)
+    /// Since ``Deadline/origin``.
+    case at(Duration)
   }
 
-  private let kind: Kind
+  private static let origin = ContinuousClock.now
+
+  @usableFromInline
+  let kind: Kind
+
+  @inlinable
+  init(kind: Kind) { self.kind = kind }
 
   /// Never expires.
-  public static let never = Deadline(kind: .never)
+  @inlinable
+  public static var never: Deadline { Deadline(kind: .never) }
 
   /// Expires a duration after the call it is passed to; at once when it is zero or negative.
   ///
@@ -29,7 +40,7 @@ public struct Deadline: Sendable, Hashable {
   /// - Parameter instant: The instant.
   /// - Returns: The deadline.
   public static func at(_ instant: ContinuousClock.Instant) -> Deadline {
-    Deadline(kind: .at(instant))
+    Deadline(kind: .at(origin.duration(to: instant)))
   }
 
   /// Expires a number of seconds after the call it is passed to.
@@ -46,6 +57,7 @@ public struct Deadline: Sendable, Hashable {
     .after(.milliseconds(milliseconds))
   }
 
+  @inlinable
   var isNever: Bool {
     if case .never = kind { true } else { false }
   }
@@ -55,7 +67,7 @@ public struct Deadline: Sendable, Hashable {
     switch kind {
     case .never: nil
     case .after(let duration): max(duration, .zero)
-    case .at(let instant): max(ContinuousClock.now.duration(to: instant), .zero)
+    case .at(let instant): max(instant - Self.origin.duration(to: .now), .zero)
     }
   }
 

@@ -14,11 +14,20 @@ extension Engine {
   /// - Throws: ``EngineError/body(_:)`` with the body's error; ``EngineError/timedOut(_:)``,
   ///   ``EngineError/cancelled``, ``EngineError/shutdown``, ``EngineError/queueFull``,
   ///   ``EngineError/outOfMemory``, ``EngineError/forked``, ``EngineError/broken(_:)``.
+  @inlinable
   public func call<R: Sendable>(
     deadline: Deadline = .never, whenFull: QueueFullPolicy = .wait,
     name: StaticString = #function, _ body: @escaping @Sendable () throws -> R
   ) async throws(EngineError) -> R {
     if isOnLoop { return try runInline(deadline, body) }
+    return try await callAcross(deadline, whenFull, name, body)
+  }
+
+  @usableFromInline
+  func callAcross<R: Sendable>(
+    _ deadline: Deadline, _ whenFull: QueueFullPolicy, _ name: StaticString,
+    _ body: @escaping @Sendable () throws -> R
+  ) async throws(EngineError) -> R {
     let options = CallOptions(
       place: .loop, expiry: deadline.expiry, whenFull: whenFull, name: name)
     if options.expiry == .never { return try await HopCall(body, options).outcome(on: executor) }
@@ -59,6 +68,7 @@ extension Engine {
   public static var isCallCancelled: Bool { CurrentRequest.isCancelled || Task.isCancelled }
 
   /// Runs a body on the loop thread, which the caller is on.
+  @inlinable
   func runInline<R>(_ deadline: Deadline, _ body: () throws -> R) throws(EngineError) -> R {
     if !deadline.isNever, deadline.remaining == .zero { throw .timedOut(nil) }
     if Task.isCancelled { throw .cancelled }
@@ -81,7 +91,8 @@ extension Engine {
 
 extension EngineError {
   /// The error of a body that ran inside the current task.
-  fileprivate init(ofBody error: any Error) {
+  @usableFromInline
+  init(ofBody error: any Error) {
     self = Task.isCancelled && Self.isCancellation(error) ? .cancelled : .body(error)
   }
 }

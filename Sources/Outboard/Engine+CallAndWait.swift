@@ -15,7 +15,9 @@ extension Engine {
   ///   ``EngineError/broken(_:)``.
   @available(*, noasync, message: "blocks the thread; await call(_:) in its place")
   @inlinable
+  @inline(__always)
   public func callAndWait<R>(_ body: () throws -> R) throws(EngineError) -> R {
+    if Answer.holds(R.self) { return try unsafe answerAndWait(body) }
     var result: Result<R, any Error>?
     try runAndWait { result = Result(catching: body) }
     switch result {
@@ -23,6 +25,28 @@ extension Engine {
     case .failure(let error): throw .body(error)
     case nil: throw .shutdown
     }
+  }
+
+  /// The same where ``Answer`` holds the outcome.
+  @inlinable
+  @inline(__always)
+  @unsafe func answerAndWait<R>(_ body: () throws -> R) throws(EngineError) -> R {
+    var answer = Answer()
+    try unsafe runAndWait(&answer) {
+      unsafe $0.initializeMemory(as: Result<R, any Error>.self, to: Result(catching: body))
+    }
+    let result = unsafe withUnsafeMutableBytes(of: &answer) {
+      unsafe $0.baseAddress!.assumingMemoryBound(to: Result<R, any Error>.self).move()
+    }
+    do { return try result.get() } catch { throw .body(error) }
+  }
+
+  @usableFromInline
+  @unsafe func runAndWait(
+    _ answer: UnsafeMutableRawPointer, _ body: (UnsafeMutableRawPointer) -> Void
+  ) throws(EngineError) {
+    let status = unsafe callAnswering(executor.handle, body, answer)
+    guard status == OB_OK.rawValue else { throw EngineError(returned: status) }
   }
 
   @usableFromInline

@@ -299,6 +299,20 @@ typedef void (*ob_spi_body)(__attribute__((swift_context)) void *context)
 OB_API __attribute__((swiftcall)) int ob_spi_call_closure(ob_engine *engine,
                                                           ob_spi_body body,
                                                           void *context);
+
+/* The same for a closure that writes so many bytes, which answer then has: they
+ * travel with the answer, where the memory of a caller would be fetched to the
+ * loop and back. Valid for what may be moved as bytes. In Swift:
+ *   @_silgen_name("ob_spi_call_answering")
+ *   func callAnswering(_ e: OpaquePointer,
+ *     _ body: (UnsafeMutableRawPointer) -> Void,
+ *     _ answer: UnsafeMutableRawPointer) -> Int32 */
+#define OB_SPI_ANSWER 32
+typedef void (*ob_spi_answering)(void *answer,
+                                 __attribute__((swift_context)) void *context)
+    __attribute__((swiftcall));
+OB_API __attribute__((swiftcall)) int ob_spi_call_answering(
+    ob_engine *engine, ob_spi_answering body, void *context, void *answer);
 #endif
 #endif
 

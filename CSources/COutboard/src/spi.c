@@ -92,4 +92,32 @@ __attribute__((swiftcall)) int ob_spi_call_closure(ob_engine *engine,
   return ob_call(engine, &opts, NULL);
 }
 
+static void run_answering(ob_request *request, void *input, size_t size,
+                          void *user) {
+  char answer[OB_SPI_ANSWER];
+  ob_spi_answering body;
+  (void)size;
+  memcpy(&body, &user, sizeof body);
+  body(answer, input);
+  ob_complete(request, OB_OK, ob_result_copy(answer, sizeof answer));
+}
+
+__attribute__((swiftcall)) int ob_spi_call_answering(ob_engine *engine,
+                                                     ob_spi_answering body,
+                                                     void *context,
+                                                     void *answer) {
+  ob_call_opts opts = OB_CALL_OPTS_INIT;
+  ob_result result;
+  int rc;
+  opts.handler = run_answering;
+  opts.name = "callAndWait";
+  memcpy(&opts.user, &body, sizeof body);
+  opts.input = context;
+  opts.flags = OB_CALL_SYNC;
+  rc = ob_call(engine, &opts, &result);
+  if (OB_LIKELY(rc == OB_OK))
+    memcpy(answer, ob_result_data(&result), OB_SPI_ANSWER);
+  return rc;
+}
+
 #endif
