@@ -34,6 +34,52 @@ struct CallAndWaitTests {
     #expect(closure() == 9)
   }
 
+  /// An answer has room for 32 bytes of what may be copied; the rest goes by the caller's memory.
+  @Test("Results around the size of an answer")
+  func sizes() throws {
+    for number in 0..<100 {
+      #expect(try engine.callAndWait { Int8(number) } == Int8(number))
+      #expect(try engine.callAndWait { (number, -number) } == (number, -number))
+      let three = try engine.callAndWait { (number, UInt8(7), number + 1, UInt8(9)) }
+      #expect(three == (number, 7, number + 1, 9))
+      let four = try engine.callAndWait { (number, 1, 2, number) }
+      #expect(four == (number, 1, 2, number))
+      let wide = SIMD4<Float>(repeating: Float(number))
+      #expect(try engine.callAndWait { wide } == wide)
+      #expect(try engine.callAndWait { Double(number) as Double? } == Double(number))
+    }
+    // On the loop, where a call runs inline.
+    let inline = try engine.callAndWait { try engine.callAndWait { (1, UInt8(2), 3) } }
+    #expect(inline == (1, 2, 3))
+  }
+
+  private final class Witness: Error {
+    let tally: Tally
+    init(_ tally: Tally) {
+      self.tally = tally
+      tally.value += 1
+    }
+    deinit { tally.value -= 1 }
+  }
+
+  private final class Tally: @unchecked Sendable {
+    var value = 0
+  }
+
+  @Test("An error comes back once, whatever the result would have been")
+  func errorsAreHeldOnce() throws {
+    let tally = Tally()
+    for _ in 0..<100 {
+      #expect(throws: EngineError.self) {
+        _ = try engine.callAndWait { () throws -> Int in throw Witness(tally) }
+      }
+      #expect(throws: EngineError.self) {
+        _ = try engine.callAndWait { () throws -> String in throw Witness(tally) }
+      }
+    }
+    #expect(tally.value == 0)
+  }
+
   @Test("The body's error is carried", arguments: [false, true])
   func bodyError(deadline: Bool) throws {
     do {
