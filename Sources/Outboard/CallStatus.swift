@@ -1,6 +1,7 @@
 internal import COutboard
 
 /// How a call ended, or why it was refused.
+@usableFromInline
 enum CallStatus: Sendable {
   /// A status of the core, or ``threw``.
   case ended(Int32)
@@ -40,11 +41,13 @@ enum CallStatus: Sendable {
   }
 
   /// Whether the call was refused for want of room in the queue.
+  @usableFromInline
   var wantsRoom: Bool {
     if case .refusal(OB_EAGAIN.rawValue, _) = self { true } else { false }
   }
 
   /// The error; nil for success, and for a body's own error.
+  @usableFromInline
   var error: EngineError? {
     switch self {
     case .ended(OB_OK.rawValue), .ended(Self.threw): nil

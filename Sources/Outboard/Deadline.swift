@@ -86,6 +86,7 @@ public struct Deadline: Sendable, Hashable {
 
   /// The instant of expiry, fixed now, for a call that may have to submit more than once: this
   /// deadline or the ambient one, whichever comes first.
+  @usableFromInline
   var expiry: Expiry { min(Expiry(after: nanoseconds), AmbientDeadline.expiry) }
 
   /// The same on any clock.

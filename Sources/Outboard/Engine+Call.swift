@@ -23,15 +23,23 @@ extension Engine {
     return try await callAcross(deadline, whenFull, name, body)
   }
 
-  @usableFromInline
+  @inlinable
   func callAcross<R: Sendable>(
     _ deadline: Deadline, _ whenFull: QueueFullPolicy, _ name: StaticString,
     _ body: @escaping @Sendable () throws -> R
   ) async throws(EngineError) -> R {
-    let options = CallOptions(
-      place: .loop, expiry: deadline.expiry, whenFull: whenFull, name: name)
-    if options.expiry == .never { return try await HopCall(body, options).outcome(on: executor) }
-    return try await SyncCall(body).outcome(on: executor, options)
+    let expiry = deadline.expiry
+    if expiry.isNever { return try await HopCall(body, name).outcome(on: executor, whenFull) }
+    return try await callUntil(expiry, whenFull, name, body)
+  }
+
+  @usableFromInline
+  func callUntil<R: Sendable>(
+    _ expiry: Expiry, _ whenFull: QueueFullPolicy, _ name: StaticString,
+    _ body: @escaping @Sendable () throws -> R
+  ) async throws(EngineError) -> R {
+    try await SyncCall(body).outcome(
+      on: executor, CallOptions(place: .loop, expiry: expiry, whenFull: whenFull, name: name))
   }
 
   /// Runs an asynchronous body, every step of it on the loop thread, and awaits its result.

@@ -1,6 +1,7 @@
 internal import COutboard
 
 /// A deadline that has begun to count: an instant on the engine's monotonic clock.
+@usableFromInline
 struct Expiry: Sendable, Comparable {
   /// Nanoseconds on CLOCK_MONOTONIC; `UInt64.max` never comes.
   private let instant: UInt64
@@ -21,6 +22,10 @@ struct Expiry: Sendable, Comparable {
 
   static var now: Expiry { Expiry(after: 0) }
 
+  @usableFromInline
+  var isNever: Bool { instant == .max }
+
+  @usableFromInline
   static func < (left: Expiry, right: Expiry) -> Bool { left.instant < right.instant }
 
   /// Nanoseconds until expiry: 0 when it has come, `UInt64.max` when it never comes.

@@ -5,18 +5,18 @@ internal import COutboard
 ///
 /// The core holds a submitted hop until the loop is through with it; whoever awaits holds it too.
 ///
-/// `@unchecked Sendable`: `continuation` is written before the hop is submitted and read by the one
-/// side that ends it; the core's state word orders the two.
+/// `@unchecked Sendable`: `continuation` is written before its awaiter leaves the hop and read by the
+/// one side that ends it after that; the core's state word orders the two.
+@usableFromInline
 @safe class Hop: @unchecked Sendable {
   private let native: UnsafeMutablePointer<ob_hop>
   private var continuation: UnsafeContinuation<CallStatus, Never>?
-  /// Whether others should have the thread before the task goes on.
-  private var mustYield = false
 
-  init(_ options: CallOptions) {
+  @usableFromInline
+  init(_ name: StaticString) {
     unsafe native = .allocate(capacity: 1)
     unsafe native.initialize(to: ob_hop())
-    unsafe native.pointee.name = options.nativeName
+    unsafe native.pointee.name = name.nativeName
     unsafe native.pointee.body = { hop in
       guard let hop = unsafe hop else { return }
       let outer = unsafe CurrentRequest.enter(hop)
@@ -42,45 +42,46 @@ internal import COutboard
   }
 
   /// Runs the body and keeps its result. Loop thread.
+  @usableFromInline
   func run() {
     preconditionFailure("a Hop without a body")
   }
 
   /// Whether a body that runs should end.
+  @usableFromInline
   final var isCancelled: Bool { unsafe ob_spi_hop_cancelled(native) != 0 }
 
   /// Hands the hop to the engine and waits for its end without blocking.
   ///
-  /// Most answers come within a microsecond, and a suspension costs ten: so it looks a while first.
-  /// A continuation that is resumed meanwhile does not suspend.
+  /// Most answers come within a microsecond, and a suspension costs as much again, with the handler
+  /// of a cancellation: so it looks a while first.
   ///
   /// - Returns: How it ended, or why it was refused: it may then be submitted again.
+  @usableFromInline
   final func submitAndAwait(to executor: LoopExecutor) async -> CallStatus {
     if Task.isCancelled { return .refused(OB_ECANCELED.rawValue) }
-    let status = await withTaskCancellationHandler {
-      await unsafe withUnsafeContinuation { continuation in
-        unsafe self.continuation = continuation
-        begin(on: executor)
-      }
-    } onCancel: {
-      if unsafe ob_spi_hop_cancel(native) != 0 { resume() }
-    }
-    if mustYield { await Task.yield() }
-    return status
-  }
-
-  private func begin(on executor: LoopExecutor) {
     let held = unsafe Unmanaged.passRetained(self)
     let status = unsafe ob_spi_hop_submit(executor.handle, native)
     guard status == OB_OK.rawValue else {
       unsafe held.release()
-      unsafe continuation?.resume(returning: .refused(status))
-      return
+      return .refused(status)
     }
     let watched = unsafe ob_spi_hop_watch(executor.handle, native)
-    guard watched > 0 else { return }  // it may be gone by now
-    mustYield = watched > 1
-    resume()
+    guard watched > 0 else { return await end() }
+    if watched > 1 { await Task.yield() }  // others should have the thread
+    return unsafe .ended(ob_spi_hop_status(native))
+  }
+
+  /// Suspends until the hop has ended.
+  private func end() async -> CallStatus {
+    await withTaskCancellationHandler {
+      await unsafe withUnsafeContinuation { continuation in
+        unsafe self.continuation = continuation
+        if unsafe ob_spi_hop_leave(native) != 0 { resume() }
+      }
+    } onCancel: {
+      if unsafe ob_spi_hop_cancel(native) != 0 { resume() }
+    }
   }
 
   private func resume() {

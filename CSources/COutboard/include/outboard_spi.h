@@ -48,9 +48,12 @@ OB_API void ob_spi_hop_init(ob_hop *hop);
  * may be submitted again). OB_ECANCELED after a cancel. Any thread but the
  * loop's. */
 OB_API int ob_spi_hop_submit(ob_engine *engine, ob_hop *hop);
-/* Once after a submission that was accepted: waits as ob_spi_spin does. 0:
- * resume will be called; 1: it has ended; 2: as there. */
+/* After a submission that was accepted: waits as ob_spi_spin does. 1: it has
+ * ended; 2: as there; 0: leave it. */
 OB_API int ob_spi_hop_watch(ob_engine *engine, ob_hop *hop);
+/* Once after that: 0, resume will be called, perhaps before this returns; 1: it
+ * has ended, and will not. */
+OB_API int ob_spi_hop_leave(ob_hop *hop);
 /* Any thread, at any time before the release. 1: ended by this, the caller
  * resumes the awaiter. */
 OB_API int ob_spi_hop_cancel(ob_hop *hop);

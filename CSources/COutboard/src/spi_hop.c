@@ -134,16 +134,17 @@ int ob_spi_hop_submit(ob_engine *engine, ob_hop *hop) {
 }
 
 int ob_spi_hop_watch(ob_engine *engine, ob_hop *hop) {
-  ob__watch watch = {&hop->state, DONE, DONE};
-  int found = ob__spin_awaiter(engine, watch);
+  return ob__spin_awaiter(engine, (ob__watch){&hop->state, DONE, DONE});
+}
+
+int ob_spi_hop_leave(ob_hop *hop) {
 #ifdef OB_BREAK_HOP /* a look and a store, as two steps */
   uint32_t seen = ob__load_acquire(&hop->state);
   for (int i = 0; i < 100; i++) ob__pause(); /* a window, made wider */
   ob__store_release(&hop->state, seen & ~WATCHED);
   return (seen & DONE) != 0;
 #endif
-  if (ob__and_acq_rel(&hop->state, ~WATCHED) & DONE) return found > 1 ? 2 : 1;
-  return 0;
+  return (ob__and_acq_rel(&hop->state, ~WATCHED) & DONE) != 0;
 }
 
 int ob_spi_hop_status(const ob_hop *hop) {
