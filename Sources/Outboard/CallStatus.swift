@@ -41,7 +41,6 @@ enum CallStatus: Sendable {
   }
 
   /// Whether the call was refused for want of room in the queue.
-  @usableFromInline
   var wantsRoom: Bool {
     if case .refusal(OB_EAGAIN.rawValue, _) = self { true } else { false }
   }

@@ -29,8 +29,29 @@ extension Engine {
     _ body: @escaping @Sendable () throws -> R
   ) async throws(EngineError) -> R {
     let expiry = deadline.expiry
-    if expiry.isNever { return try await HopCall(body, name).outcome(on: executor, whenFull) }
+    if expiry.isNever { return try await hop(whenFull, name, body) }
     return try await callUntil(expiry, whenFull, name, body)
+  }
+
+  @inlinable
+  func hop<R: Sendable>(
+    _ whenFull: QueueFullPolicy, _ name: StaticString, _ body: @escaping @Sendable () throws -> R
+  ) async throws(EngineError) -> R {
+    // Written by the loop before the hop ends, read after it has ended.
+    nonisolated(unsafe) var result: Result<R, EngineError>?
+    let hop = Hop(name) { hop in
+      do {
+        unsafe result = .success(try body())
+      } catch {
+        unsafe result = .failure(hop.error(ofBody: error))
+      }
+    }
+    if let error = await hop.outcome(on: executor, whenFull).error { throw error }
+    switch unsafe result {
+    case .success(let value): return value
+    case .failure(let error): throw error
+    case nil: preconditionFailure("Outboard: a hop ended without its result")
+    }
   }
 
   @usableFromInline

@@ -62,7 +62,6 @@ extension EngineError {
   }
 
   /// Whether an error only says that its task or call was cancelled.
-  @usableFromInline
   static func isCancellation(_ error: any Error) -> Bool {
     if error is CancellationError { return true }
     if case .cancelled? = error as? EngineError { return true }
@@ -72,7 +71,6 @@ extension EngineError {
 
 extension LoopExecutor {
   /// Lets everything go first that is queued now.
-  @usableFromInline
   @concurrent func passThrough() async {
     await withTaskExecutorPreference(self) {}
   }
