@@ -1,3 +1,4 @@
+import Glibc
 import Outboard
 
 /// What a forked child may do with the streams of its parent.
@@ -14,6 +15,7 @@ enum StreamProbe {
       return (listener, client, try await accepted)
     }
     let waiting = try engine.submit { try await client.read(upTo: 10) }
+    try settle(engine)
     let code = ForkProbe.inChild {
       let kinds = try engine.callAndWait {
         [
@@ -31,6 +33,17 @@ enum StreamProbe {
     }
     try engine.callAndWait { try await server.write("parent") }
     return try waiting.wait() == Array("parent".utf8) ? code : 2
+  }
+
+  /// Until the loop waits for the read: a thread of the runtime's that is looking up a type just then
+  /// would leave its lock held in the child.
+  private static func settle(_ engine: Engine) throws {
+    var seen = try engine.statistics().sleeps, last: UInt64
+    repeat {
+      usleep(50_000)
+      last = seen
+      seen = try engine.statistics().sleeps
+    } while seen != last
   }
 
   private static func kind<R>(_ body: () async throws -> R) async -> String {

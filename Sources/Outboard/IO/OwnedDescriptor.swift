@@ -76,10 +76,14 @@ internal import Synchronization
 
   /// See `use`: for what a closure cannot carry. Must be followed by `leave`.
   func enter() throws(EngineError) -> Int32 {
-    guard process == ob_spi_process() else { throw .forked }
+    try checkProcess()
     if executor.hasClosed.load(ordering: .acquiring) { throw .shutdown }
     guard uses.enter() else { throw closedError }
     return fd
+  }
+
+  private func checkProcess() throws(EngineError) {
+    guard process == ob_spi_process() else { throw .forked }
   }
 
   func leave() {
@@ -92,7 +96,7 @@ internal import Synchronization
   /// with `finish`.
   ///
   /// - Throws: ``EngineError/busy(_:)`` when another operation has it; ``EngineError/cancelled``;
-  ///   ``EngineError/timedOut(_:)``.
+  ///   ``EngineError/timedOut(_:)``; ``EngineError/forked``.
   func start(_ direction: IODirection, _ deadline: Deadline) throws(EngineError) -> Expiry {
     if Task.isCancelled { throw .cancelled }
     if deadline.remaining == .zero { throw .timedOut(nil) }
@@ -102,8 +106,9 @@ internal import Synchronization
 
   /// The same for one that does not wait.
   ///
-  /// - Throws: ``EngineError/busy(_:)``.
+  /// - Throws: ``EngineError/busy(_:)``; ``EngineError/forked``.
   func take(_ direction: IODirection) throws(EngineError) {
+    try checkProcess()  // first: the one that has it may be the parent's
     let before = taken.bitwiseOr(direction.rawValue, ordering: .acquiringAndReleasing).oldValue
     guard before & direction.rawValue == 0 else {
       throw .busy("\(name) has a \(direction.waiter) at work; one at a time, so await it first")
