@@ -250,14 +250,17 @@ def streams(run):
 
 
 def awaits(run):
-    for where, text, most in (("loop", "inline", 15), ("queue", "queue", 150)):
+    for where, n, text, most in (("loop", 1, "inline", 15),
+                                 ("queue", 2, "queue", 150),
+                                 ("yield", 1, "Task.yield", 150)):
         work = f"Swift await from a loop task, {text}"
-        rates = run.values(f"await from={where} producers=1", SWIFT,
+        rates = run.values(f"await from={where} producers={n}", SWIFT,
                            "ops_per_s")
         yield Goal(work, f"at most {most} ns", [1e9 / r for r in rates],
                    most=most, show=nanoseconds,
                    note="the time by the number of steps")
-        yield no_allocs(run, work, f"await allocs=1 from={where} producers=1")
+        yield no_allocs(run, work,
+                        f"await allocs=1 from={where} producers={n}")
     for n, least in ((1, 1e6), (16, 2e6), (1024, 2.5e6)):
         yield Goal(f"Swift await from the pool, {counted(n, 'task')}",
                    f"at least {least / 1e6:g} M/s",

@@ -80,7 +80,7 @@ def quick():
         Case("post", few, producers=2),
         Case("pipelined", few, in_flight=1024),
         Case("await", ["outboard-swift"], **{"from": "loop"}, producers=1),
-        Case("await", ["outboard-swift"], **{"from": "queue"}, producers=1),
+        Case("await", ["outboard-swift"], **{"from": "queue"}, producers=2),
         Case("await", awaits, **{"from": "pool"}, producers=16),
     ]
 
@@ -111,8 +111,8 @@ def streams():
               for n in (1, 4)]
     cases += [Case("pipelined", OURS + PEERS, in_flight=n) for n in (64, 1024)]
     cases += [Case("await", ["outboard-swift"], **{"from": where}, producers=n)
-              for where, n in (("loop", 1), ("queue", 1), ("queue", 1024),
-                               ("body", 1), ("body", 16))]
+              for where, n in (("loop", 1), ("queue", 2), ("queue", 1024),
+                               ("yield", 1), ("body", 1), ("body", 16))]
     cases += [Case("await", ["outboard-swift", "actor"], **{"from": "pool"},
                    producers=n) for n in (1, 16, 1024)]
     return cases
@@ -155,8 +155,8 @@ def counts():
              ("post", {"producers": 1}), ("pipelined", {"in_flight": 1024})]
     awaits = [Case("await", ["outboard-swift", "actor"], rounds=1, allocs=1,
                    **{"from": where}, producers=n)
-              for where, n in (("loop", 1), ("queue", 1), ("pool", 1),
-                               ("pool", 16))]
+              for where, n in (("loop", 1), ("queue", 2), ("yield", 1),
+                               ("pool", 1), ("pool", 16))]
     return (awaits +
             [Case(w, some, rounds=1, allocs=1, **p) for w, p in works] +
             [Case(w, some, rounds=1, strace=True, **p) for w, p in works])
