@@ -1,3 +1,4 @@
+import Dispatch
 import Outboard
 
 /// Does, warm, what the Swift layer claims to do without allocating, between the begin and the end
@@ -11,6 +12,9 @@ import Outboard
     try callAndWait("Swift callAndWait, steady state", spinBudget: .microseconds(2))
     try callAndWait("Swift callAndWait, forced parking", spinBudget: .zero)
     try awaits("Swift jobs enqueued by await")
+    try callsOnLoop("Swift calls awaited on the loop")
+    try callsFromPool("Swift calls awaited from the pool")
+    try posts("Swift posts")
   }
 
   /// Synchronous calls from one thread, with captures and a result.
@@ -44,6 +48,50 @@ import Outboard
       table.finish()
       await partner
     }
+    try engine.shutdownAndWait()
+  }
+
+  /// They run inline; the body's closure is the caller's.
+  private static func callsOnLoop(_ what: StaticString) throws {
+    let engine = try Engine()
+    try engine.callAndWait {
+      var sum = 0
+      for number in 0..<warmUp { sum += try await engine.call { number } }
+      probe.begin(what)
+      for number in 0..<operations { sum += try await engine.call { number } }
+      probe.end(what, operations, most: 1)
+      precondition(sum > 0)
+    }
+    try engine.shutdownAndWait()
+  }
+
+  /// The hop, what the core knows of it, the body, what runs it, its result; a suspension has a job
+  /// now and then.
+  private static func callsFromPool(_ what: StaticString) throws {
+    let engine = try Engine()
+    let done = DispatchSemaphore(value: 0)
+    Task.detached {
+      var sum = 0
+      for number in 0..<warmUp { sum += try await engine.call { number } }
+      probe.begin(what)
+      for number in 0..<operations { sum += try await engine.call { number } }
+      probe.end(what, operations, most: 6)
+      precondition(sum > 0)
+      done.signal()
+    }
+    done.wait()
+    try engine.shutdownAndWait()
+  }
+
+  /// The closure and its place in the queue, until the loop has run it.
+  private static func posts(_ what: StaticString) throws {
+    let engine = try Engine()
+    for _ in 0..<warmUp { try engine.post {} }
+    try engine.callAndWait {}
+    probe.begin(what)
+    for number in 0..<operations { try engine.post { precondition(number >= 0) } }
+    try engine.callAndWait {}
+    probe.end(what, operations, most: 2)
     try engine.shutdownAndWait()
   }
 }

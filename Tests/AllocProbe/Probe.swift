@@ -2,10 +2,11 @@ import Glibc
 
 /// The side of an interposed allocator that counts (LD_PRELOAD), looked up by name:
 /// `void ob_probe_begin(const char *what)` and
-/// `void ob_probe_end(const char *what, uint64_t operations)`. Without it nothing is told.
+/// `void ob_probe_end(const char *what, uint64_t operations, uint64_t most)`. Without it nothing is
+/// told.
 @safe struct Probe: Sendable {
   private typealias Begin = @Sendable @convention(c) (UnsafePointer<CChar>) -> Void
-  private typealias End = @Sendable @convention(c) (UnsafePointer<CChar>, UInt64) -> Void
+  private typealias End = @Sendable @convention(c) (UnsafePointer<CChar>, UInt64, UInt64) -> Void
 
   private let beginning: Begin?
   private let ending: End?
@@ -19,8 +20,12 @@ import Glibc
     unsafe beginning?(Self.text(what))
   }
 
-  func end(_ what: StaticString, _ operations: Int) {
-    unsafe ending?(Self.text(what), UInt64(operations))
+  /// - Parameters:
+  ///   - what: The section.
+  ///   - operations: How many there were.
+  ///   - most: How often each may allocate.
+  func end(_ what: StaticString, _ operations: Int, most: UInt64 = 0) {
+    unsafe ending?(Self.text(what), UInt64(operations), most)
   }
 
   private static func text(_ text: StaticString) -> UnsafePointer<CChar> {
