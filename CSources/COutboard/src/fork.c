@@ -53,6 +53,7 @@ static void set_up(void) {
   }
 #endif
   pthread_atfork(before_fork, in_parent, in_child);
+  ob__spin_measure();
 }
 
 uint32_t ob__fork_word(void) {

@@ -350,6 +350,7 @@ typedef struct ob__watch {
 static inline ob__watch ob__watch_done(const ob_request *request) {
   return (ob__watch){&request->state, OB__DONE, OB__DONE};
 }
+void ob__spin_measure(void); /* before the first engine */
 int ob__spin_caller(ob_engine *engine, ob__thread *self, ob__watch watch);
 int ob__spin_loop(ob_engine *engine);
 /* spi.c: as ob_spi_spin. */

@@ -16,8 +16,8 @@
 #define YIELDS 20          /* before parking */
 #define PAUSES 32          /* between looks at the clock */
 #define LOOKS 8            /* between pauses, each as long as several */
-#define CALLER_HOLD 3      /* pauses before the first look for an answer */
-#define LOOP_HOLD 5        /* the same, for the next call in the box */
+#define CALLER_HOLD 84u    /* ns before the first look for an answer */
+#define LOOP_HOLD 140u     /* the same, for the next call in the box */
 #define TURN_CALLS 8u      /* of one of several callers, between two yields */
 #define TURN_PAUSES 4      /* the loop's, until whose turn it is calls again */
 #define SLOW_YIELD 250000u /* ns: somebody else had the CPU */
@@ -104,9 +104,26 @@ static int is_done(ob__watch watch) {
 
 /* A look at a line that the other side is about to fill takes it away from
  * there, and each of its stores fetches it again: two to three times as long
- * for the call. So no look while nothing can have come. */
-static void hold(int pauses) {
+ * for the call. So no look while nothing can have come. In pauses, which take
+ * from 1 to 50 ns and disturb nobody; a look at the clock would take 20. */
+static uint32_t caller_hold, loop_hold; /* set before the first engine */
+
+static void hold(uint32_t pauses) {
   while (pauses-- > 0) ob__pause();
+}
+
+void ob__spin_measure(void) {
+  uint64_t least = UINT64_MAX, begin, took;
+  int tries, i;
+  for (tries = 0; tries < 3; tries++) {
+    begin = ob__now();
+    for (i = 0; i < PAUSES; i++) ob__pause();
+    took = ob__now() - begin;
+    if (took < least) least = took;
+  }
+  if (least < PAUSES) least = PAUSES;
+  caller_hold = (uint32_t)((CALLER_HOLD * PAUSES + least / 2) / least);
+  loop_hold = (uint32_t)((LOOP_HOLD * PAUSES + least / 2) / least);
 }
 
 /* 1 when the end was seen while pausing. */
@@ -170,7 +187,7 @@ int ob__spin_caller(ob_engine *engine, ob__thread *self, ob__watch watch) {
     if (took <= patience && patience > 0 &&
         ob__load_relaxed(&engine->callers) <= 1 &&
         ob__load_relaxed(&engine->loop_cpu) != cpu) {
-      if (!spun) hold(CALLER_HOLD);
+      if (!spun) hold(caller_hold);
       spun = 1;
       if (pause_done(watch)) break;
       if (begin == 0)
@@ -236,7 +253,7 @@ static int run_boxed(ob_engine *engine) {
   OB__CALL_OUT(node->run(node, (int)engine->drain_status));
   if (engine->wake_count > 0) ob__wake_flush(engine);
   if (engine->freed_count > 0) ob__freed_flush(engine);
-  hold(LOOP_HOLD);
+  hold(loop_hold);
   return 1;
 }
 
