@@ -40,12 +40,17 @@ lib: $(LIB) ## Build liboutboard.a
 
 $(BUILD)/lib/%.o: $(CORE)/src/%.c
 	@mkdir -p $(@D)
-	@$(CC) $(LIB_CFLAGS) -flto=1 -MMD -c -o $@ $<
+	@$(CC) $(LIB_CFLAGS) $(LTO) -MMD -c -o $@ $<
 
 # One object, optimised as one (5% of a call, 20% of a post) and machine code
-# when it leaves here, so that any compiler can link it.
-JOIN := $(CC) $(LIB_CFLAGS) -flto=1 -flto-partition=none -r -nostdlib \
+# when it leaves here, so that any compiler can link it. With clang: as it is.
+ifneq (,$(findstring clang,$(CC)))
+JOIN := ld -r
+else
+LTO := -flto=1
+JOIN := $(CC) $(LIB_CFLAGS) $(LTO) -flto-partition=none -r -nostdlib \
   -flinker-output=nolto-rel
+endif
 
 # Internal symbols made local: only ob_* can meet a host's.
 $(LIB): $(LIB_OBJ)
@@ -171,8 +176,8 @@ test: setup ## Set up, build, and run every test
 
 # One by one:
 # What the stand-ins for libuv's system calls have a part in.
-STATIC_TOPICS := broken broken_calls cq exit few fork forks guest idle restart \
-  scarce seccomp stacks start stop uv wake
+STATIC_TOPICS := alloc_start broken broken_calls cq exit few fork forks guest \
+  idle nap restart scarce seccomp stacks start stop uv wake
 test-c: ## C tests: futexes, condition variables, and the libuv of plugins
 	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=release run
 	@$(MAKE) --no-print-directory -C Tests/C $(JOBS) VARIANT=condvar run

@@ -268,7 +268,9 @@ typedef struct listening {
 
 static void listen_on_loop(void *arg) {
   listening *l = arg;
-  l->port = uv_echo_listen(ob_uv_loop(l->s->engine));
+  uv_loop_t *loop = ob_uv_loop(l->s->engine);
+  if (loop == NULL) bench_fail(ob_last_error_detail());
+  l->port = uv_echo_listen(loop);
 }
 
 static int echo(void *ctx) {

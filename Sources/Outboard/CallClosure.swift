@@ -13,7 +13,7 @@ internal import COutboard
 @_silgen_name("ob_spi_call_closure")
 func callClosure(_ engine: OpaquePointer, _ body: () -> Void) -> Int32
 
-/// The same for a closure that initializes memory it is given, of ``Answer/size`` bytes: they are
+/// The same for a closure that initializes memory it is given, of an ``Answer``: its bytes are
 /// moved with the answer, so that the loop does not write to the caller's memory.
 ///
 /// - Parameters:

@@ -17,7 +17,7 @@ public final class Engine: Sendable {
 
   /// Starts an engine.
   ///
-  /// Blocks the calling thread while the loop thread starts, some 50 microseconds.
+  /// Blocks the calling thread while the loop thread starts, some 30 microseconds.
   ///
   /// - Parameter configuration: Its options.
   /// - Throws: ``EngineError/invalidArgument(_:)``, ``EngineError/outOfMemory`` or

@@ -174,3 +174,39 @@ TEST(a_loop_for_who_asks) {
   test_stop(engine);
   CHECK_EQ(descriptors(), files);
 }
+
+#ifdef TEST_STATIC_UV
+static void handle_loop(ob_request *request, void *input, size_t size,
+                        void *made) {
+  (void)input, (void)size;
+  *(int *)made = ob_uv_loop(ob_request_engine(request)) != NULL;
+  ob_complete(request, OB_OK, ob_result_none());
+}
+
+/* 1: the nth allocation was made, and failed. */
+static int give_up(int nth) {
+  ob_engine *engine = test_engine(NULL);
+  int failed, made = 0;
+  ob_call_opts opts = test_call(handle_loop, &made);
+  opts.flags = OB_CALL_SYNC; /* on this stack: who asks must get his answer */
+  serves(engine);
+  fail_the(nth);
+  CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
+  failed = has_failed();
+  CHECK_EQ(made, !failed);
+  serves(engine);
+  test_lend(engine);
+  serves(engine);
+  test_stop(engine);
+  return failed;
+}
+
+/* Where libuv would abort it is left, with what it had. The system's does. */
+TEST(a_libuv_that_gives_up) {
+  int nth = 1;
+  CHECK_EQ(uv_replace_allocator(malloc, realloc, calloc, free), 0);
+  while (give_up(nth)) nth++;
+  printf("  %d allocations\n", nth - 1);
+  CHECK(nth > 3);
+}
+#endif

@@ -24,7 +24,7 @@ say() { # ok|FAIL TEXT
 # before the good ones.
 build() { # NAME PROGRAM VARIANT
   local dir=$out/$1 good=$builds/$3 file object objects=() good_objects=()
-  local flags=(-O2) libs=() sources=("$core"/src/*.c) everywhere=no
+  local flags=(-O2) libs=() sources=("$core"/src/*.c) everywhere=no wraps
   if grep -q "OB_BREAK_$1\b" "$core"/src/*.h; then everywhere=yes; fi
   if [ "$3" = tsan ]; then flags=(-O1 -fsanitize=thread); fi
   if [ "$3" = condvar ]; then flags=(-O2 -DOB_PRIM_CONDVAR); fi
@@ -49,7 +49,9 @@ build() { # NAME PROGRAM VARIANT
     fi
   done
   [ ${#objects[@]} -gt 0 ] || return 1
-  gcc "${flags[@]}" -o "$dir/$2" "$good/$2.o" "$good/harness.o" \
+  wraps=$(sed -n "s|.*\$(OUT)/$2\b.*: LDFLAGS := ||p" "$here/Makefile")
+  # shellcheck disable=SC2086
+  gcc "${flags[@]}" $wraps -o "$dir/$2" "$good/$2.o" "$good/harness.o" \
     "$good/fixtures.o" "${objects[@]}" "${good_objects[@]}" \
     "${libs[@]}" -lpthread -lm
 }

@@ -21,7 +21,8 @@ extern "C" {
  * counts from now. Loop thread only: NULL elsewhere and for NULL. It is made by
  * the first call; NULL when that lacks descriptors or memory (asking again may
  * help), or the host has closed those of a loop that was made. The detail says
- * which. Owned by the engine. */
+ * which. Who cannot do without asks in on_start, and has the start fail. Owned
+ * by the engine. */
 OB_API uv_loop_t *ob_uv_loop(ob_engine *engine);
 
 #ifdef __cplusplus

@@ -157,12 +157,12 @@ struct ob_engine {
   uint32_t box_seen;
   int box_taken; /* that one has not run yet */
   int32_t spin_credit;
-  uint32_t spin_probe;
   int32_t wake_credit; /* whether it pays to wait for whom it woke */
-  uint32_t wake_probe;
+  uint32_t spin_probe, wake_probe;
   int woke;                 /* a caller since the last push was found */
   int uv_touched;           /* ob_uv_loop was used in this batch */
   int uv_lent;              /* there is a libuv loop, for others, too */
+  void *making;             /* a jmp_buf, while that loop is made */
   int wake_open;            /* wake_fd is ours to close */
   int proved;               /* the set has ended the last sleep */
   int reachable;            /* the thread may be cancelled (lost.c) */

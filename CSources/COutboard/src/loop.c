@@ -101,10 +101,7 @@ static int open_handles(ob_engine *engine) {
   uv_prepare_init(uv, &engine->prepare); /* these four cannot fail */
   uv_check_init(uv, &engine->check);
   uv_timer_init(uv, &engine->timer);
-  uv_prepare_start(&engine->prepare, on_prepare);
-  uv_check_start(&engine->check, on_check);
-  rc = uv_poll_start(&engine->wake_poll, UV_READABLE, on_wake);
-  return rc;
+  return uv_poll_start(&engine->wake_poll, UV_READABLE, on_wake);
 }
 
 int ob__loop_open(ob_engine *engine) {
@@ -119,6 +116,10 @@ int ob__loop_open(ob_engine *engine) {
     ob__uv_undo(engine);
     return rc;
   }
+  /* After that look, which is made inside somebody's handler: no timer of the
+   * wheel's may run there. */
+  uv_prepare_start(&engine->prepare, on_prepare);
+  uv_check_start(&engine->check, on_check);
   return 0;
 }
 

@@ -10,6 +10,7 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -46,10 +47,15 @@ static void on_sleep(int begins) {
       begins ? PTHREAD_CANCEL_ENABLE : PTHREAD_CANCEL_DISABLE, NULL);
 }
 
-/* It is about to abort: the thread ends in place of the process (boot.c). */
+/* It is about to abort. A loop that is being made is given up, for whoever
+ * asked for it has frames above ours; else the thread ends in place of the
+ * process (boot.c). */
 static void on_dead(void) {
   ob_engine *engine = ob__loop_self();
   if (engine == NULL || ob__load_relaxed(&engine->lost)) return;
+#ifndef OB_BREAK_MAKING
+  if (engine->making != NULL) longjmp(*(jmp_buf *)engine->making, 1);
+#endif
   ob__lose(engine, EBADF);
   engine->reachable = 1; /* for guard.c */
   pthread_exit(NULL);
@@ -129,13 +135,30 @@ int ob__uv_open(ob_engine *engine) {
 /* --- From when on there is one ----------------------------------------------
  */
 
+/* 0, or one of libuv's errors. A libuv that would have aborted leaves what it
+ * has, for nobody knows how far it came; so do the numbers that it had. */
+static int open_or_leave(ob_engine *engine) {
+  jmp_buf out;
+  int rc;
+  if (setjmp(out) != 0) {
+    engine->making = NULL;
+    ob__uv_reserve(NULL);
+    engine->wake_open = 0;
+    return UV_EAGAIN;
+  }
+  engine->making = &out;
+  rc = ob__loop_open(engine);
+  engine->making = NULL;
+  return rc;
+}
+
 static int make_loop(ob_engine *engine) {
   int rc = ob__system_check(), uv_status;
   if (rc == OB_OK) rc = ob__system_memory();
   if (rc != OB_OK) return rc;
   uv_status = ob__wake_open(engine);
   if (uv_status == 0) {
-    uv_status = ob__loop_open(engine);
+    uv_status = open_or_leave(engine);
     if (uv_status == 0) return OB_OK;
     ob__wake_close(engine);
   }
@@ -153,7 +176,9 @@ static int make_and_lend(ob_engine *engine) {
   pthread_mutex_unlock(&engine->life_mutex);
   engine->uv_lent = 1;
 #ifndef OB_BREAK_PARKS
-  ob__store_relaxed(&engine->parks, 0u); /* ob__queue_sleep publishes it */
+  /* ob__queue_sleep publishes it; release: the descriptors, to a waker that is
+   * late for a nap that is over. */
+  ob__store_release(&engine->parks, 0u);
 #endif
   return OB_OK;
 }

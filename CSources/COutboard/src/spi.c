@@ -94,7 +94,7 @@ __attribute__((swiftcall)) int ob_spi_call_closure(ob_engine *engine,
 
 static void run_answering(ob_request *request, void *input, size_t size,
                           void *user) {
-  char answer[OB_SPI_ANSWER];
+  _Alignas(16) char answer[OB_SPI_ANSWER];
   ob_spi_answering body;
   (void)size;
   memcpy(&body, &user, sizeof body);

@@ -32,7 +32,7 @@ int ob__wake(ob_engine *engine) {
   if (ob__on_loop(engine)) return 0;
   /* Set before the sleep that our push has seen. If that sleep is over, and the
    * next one is of the other kind, nobody needs this wake-up any more. */
-  if (OB_LIKELY(ob__load_relaxed(&engine->parks))) {
+  if (OB_LIKELY(ob__load_acquire(&engine->parks))) {
     ob__unpark_now(&engine->parker);
     return 1;
   }
