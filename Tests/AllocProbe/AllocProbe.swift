@@ -54,14 +54,7 @@ import Outboard
   /// They run inline; the body's closure is the caller's.
   private static func callsOnLoop(_ what: StaticString) throws {
     let engine = try Engine()
-    try engine.callAndWait {
-      var sum = 0
-      for number in 0..<warmUp { sum += try await engine.call { number } }
-      probe.begin(what)
-      for number in 0..<operations { sum += try await engine.call { number } }
-      probe.end(what, operations, most: 1)
-      precondition(sum > 0)
-    }
+    try engine.callAndWait { try await calls(of: engine, what, most: 1) }
     try engine.shutdownAndWait()
   }
 
@@ -71,16 +64,22 @@ import Outboard
     let engine = try Engine()
     let done = DispatchSemaphore(value: 0)
     Task.detached {
-      var sum = 0
-      for number in 0..<warmUp { sum += try await engine.call { number } }
-      probe.begin(what)
-      for number in 0..<operations { sum += try await engine.call { number } }
-      probe.end(what, operations, most: 6)
-      precondition(sum > 0)
+      try await calls(of: engine, what, most: 6)
       done.signal()
     }
     done.wait()
     try engine.shutdownAndWait()
+  }
+
+  private static func calls(
+    of engine: Engine, _ what: StaticString, most: UInt64
+  ) async throws {
+    var sum = 0
+    for number in 0..<warmUp { sum += try await engine.call { number } }
+    probe.begin(what)
+    for number in 0..<operations { sum += try await engine.call { number } }
+    probe.end(what, operations, most: most)
+    precondition(sum > 0)
   }
 
   /// The closure and its place in the queue, until the loop has run it.

@@ -39,17 +39,21 @@ static void check_deadline(ob_engine *engine) {
   ob_ticket_release(ticket);
 }
 
-static void play_calls(kind of) {
+static void play(kind of, int lends) {
   int threads = count_threads() + TOOL_THREADS;
   ob_engine *engine = test_engine(NULL);
   await_sleep(engine);
   take_over(of);
+  if (lends) test_lend(engine);
   check_calls(engine);
   check_deadline(engine);
   CHECK_EQ(ob_engine_stop(engine, OB_STOP_DRAIN, 20 * S), OB_OK);
   CHECK_EQ(ob_engine_destroy(engine), OB_OK);
   while (count_threads() > threads) test_sleep_ms(1);
   check_strangers(of);
+}
+static void play_calls(kind of) {
+  play(of, 0);
 }
 TEST(calls_need_no_descriptors) {
   with_each(play_calls);
@@ -70,17 +74,7 @@ TEST(nor_does_its_end) {
 
 /* Nor is the loop of one who asks for it afterwards another's. */
 static void play_ask(kind of) {
-  int threads = count_threads() + TOOL_THREADS;
-  ob_engine *engine = test_engine(NULL);
-  await_sleep(engine);
-  take_over(of);
-  test_lend(engine);
-  check_calls(engine);
-  check_deadline(engine);
-  CHECK_EQ(ob_engine_stop(engine, OB_STOP_DRAIN, 20 * S), OB_OK);
-  CHECK_EQ(ob_engine_destroy(engine), OB_OK);
-  while (count_threads() > threads) test_sleep_ms(1);
-  check_strangers(of);
+  play(of, 1);
 }
 TEST(a_loop_made_afterwards) {
   with_each(play_ask);
