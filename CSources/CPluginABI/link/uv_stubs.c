@@ -14,7 +14,8 @@
  *                            core is told, and libuv finds an event of the
  *                            core's, which brings it back
  *   abort, __assert_fail     on a loop thread: that thread leaves libuv for
- *                            good, and its engine is broken
+ *                            good, and its engine is broken; while a loop is
+ *                            made, that loop is given up
  *   pthread_atfork           libuv's handler closes numbers that it had before
  *                            and puts pipes there; the child never uses it
  *   epoll_create1, eventfd,  while a loop is made: hand out what the core has
