@@ -14,6 +14,7 @@ import Outboard
       case "spawns": try SpawnProbe.spawns()
       case "ignored": try SpawnProbe.ignored()
       case "streams": try StreamProbe.inherited()
+      case "scarce": try DescriptorProbe.scarce()
       default: Int32(64)
       }
     test_leave(code)

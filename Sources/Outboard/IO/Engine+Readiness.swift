@@ -13,7 +13,8 @@ extension Engine {
   /// - Throws: ``EngineError/busy(_:)`` when somebody waits for the same already,
   ///   ``EngineError/invalidArgument(_:)`` for what cannot be waited for, ``EngineError/io(_:)``,
   ///   ``EngineError/closed(_:)``, ``EngineError/timedOut(_:)``, ``EngineError/cancelled``,
-  ///   ``EngineError/shutdown``.
+  ///   ``EngineError/shutdown``, ``EngineError/system(_:)`` when the loop has no descriptors of its
+  ///   own yet and there are none.
   public func readable(
     _ descriptor: Int32, deadline: Deadline = .never
   ) async throws(EngineError) {

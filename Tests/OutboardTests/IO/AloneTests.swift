@@ -5,8 +5,11 @@ import Testing
 @Suite("I/O in a process of its own", .timeLimit(.minutes(3)))
 struct AloneTests {
   @Test(
-    "A thousand children leave nothing behind; a host that ignores SIGCHLD gets a clear error",
-    arguments: ["spawns", "ignored"])
+    """
+    A thousand children leave nothing behind; a host that ignores SIGCHLD, or has no descriptor \
+    left, gets a clear error
+    """,
+    arguments: ["spawns", "ignored", "scarce"])
   func probe(_ name: String) async throws {
     let code = try await HostThread.run { unsafe test_run_beside("ForkProbe", name) }
     #expect(code == 0)
