@@ -110,6 +110,25 @@ TEST(every_kind_of_call_is_recorded) {
 }
 
 /* A call that never ran has an outcome, and has waited. */
+static void handle_late(ob_request *request, void *input, size_t size,
+                        void *user) {
+  (void)input, (void)size, (void)user;
+  ob_complete(request, OB_OK, ob_result_none());
+  test_sleep_ms(50);
+}
+
+/* What the pool still does when the loop has ended. */
+TEST(a_job_that_returns_after_the_loop) {
+  ob_engine *engine = inspected(OB_INSPECT_TIMES | OB_INSPECT_RECORD);
+  ob_call_opts opts = test_call(handle_late, NULL);
+  opts.flags = OB_CALL_OFFLOAD;
+  CHECK_EQ(ob_call(engine, &opts, NULL), OB_OK);
+  CHECK_EQ(ob_engine_stop(engine, OB_STOP_DRAIN, OB_FOREVER), OB_OK);
+  CHECK_EQ(health_of(engine).run.count, 1);
+  CHECK(health_of(engine).run.max_ns >= 50 * MS);
+  CHECK_EQ(ob_engine_destroy(engine), OB_OK);
+}
+
 TEST(outcomes_of_what_never_ran) {
   ob_engine *engine = test_engine(NULL);
   ob_inspect_opts on = each_call(OB_INSPECT_TIMES | OB_INSPECT_RECORD);

@@ -29,8 +29,9 @@ static void end(ob_engine *engine) {
   int self_free;
   ob__lost_end(engine);
   ob__loop_close(engine);
-  ob__inspect_end(engine);
+  ob__inspect_unwatch(engine);
   ob__offload_stop(engine);
+  ob__inspect_end(engine); /* after the last job, which is measured too */
   ob__freed_flush(engine); /* after the last callback */
   ob__loop_enter(NULL);
   pthread_mutex_lock(&engine->life_mutex);

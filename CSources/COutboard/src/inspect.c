@@ -189,10 +189,15 @@ int ob_inspect_reset(ob_engine *engine) {
   return OB_OK;
 }
 
+void ob__inspect_unwatch(ob_engine *engine) {
+  ob__insight *insight = ob__load_acquire(&engine->insight);
+  if (insight != NULL) ob__watch_clear(insight);
+}
+
 void ob__inspect_end(ob_engine *engine) {
-  if (engine->insight == NULL) return;
+  if (ob__load_acquire(&engine->insight) == NULL) return;
   publish(engine, 0);
-  ob__watch_clear(engine->insight);
+  ob__inspect_unwatch(engine);
 }
 
 /* A slot, the watchdog and the mask may have been in the hands of threads that

@@ -150,6 +150,8 @@ int ob__inspect_check(const ob_inspect_opts *opts);
 int ob__inspect_set(ob_engine *engine, const ob_inspect_opts *opts);
 /* The loop has ended. */
 void ob__inspect_end(ob_engine *engine);
+/* Before that: from here on a loop that waits for the pool is no stall. */
+void ob__inspect_unwatch(ob_engine *engine);
 void ob__inspect_free(ob_engine *engine);
 /* In a fork child, with what the parent's engine had. */
 void ob__inspect_restart(ob_engine *engine, ob__insight *insight);
