@@ -147,15 +147,16 @@ TEST(nobody_wakes_while_the_loops_sleep) {
   ob_engine *a = watched(4 * MS), *b = watched(4 * MS);
   ob_call_opts opts = test_call(handle_nap, NULL);
   long before;
-  int tid;
+  int tid, reported;
   CHECK_EQ(ob_call(a, &opts, NULL), OB_OK);
   test_sleep_ms(300); /* some looks, until it has seen both asleep */
   tid = watchdog_thread();
   CHECK(tid != 0);
   before = sleeps_of(tid);
+  reported = found;   /* a busy machine may have kept one from its sleep */
   test_sleep_ms(300); /* 300 looks, were there any */
   CHECK_EQ(sleeps_of(tid), before);
-  CHECK_EQ(found, 0);
+  CHECK_EQ(found, reported);
   test_stop(a);
   test_stop(b);
   await_no_watchdog();
