@@ -109,7 +109,6 @@ TEST(every_kind_of_call_is_recorded) {
   CHECK_EQ(ob_engine_destroy(engine), OB_OK);
 }
 
-/* A call that never ran has an outcome, and has waited. */
 static void handle_late(ob_request *request, void *input, size_t size,
                         void *user) {
   (void)input, (void)size, (void)user;
@@ -129,6 +128,7 @@ TEST(a_job_that_returns_after_the_loop) {
   CHECK_EQ(ob_engine_destroy(engine), OB_OK);
 }
 
+/* A call that never ran has an outcome, and has waited. */
 TEST(outcomes_of_what_never_ran) {
   ob_engine *engine = test_engine(NULL);
   ob_inspect_opts on = each_call(OB_INSPECT_TIMES | OB_INSPECT_RECORD);

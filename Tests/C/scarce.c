@@ -11,7 +11,6 @@
 #include "child.h"
 #include "load.h"
 #include "outboard_spi.h"
-#include "outboard_uv.h"
 #include "stream_kit.h"
 
 #define NOBODY 65534
@@ -328,22 +327,6 @@ TEST(no_memory_loses_nothing) {
   in_child(go_hungry, NULL);
 }
 
-/* By a post, since a submission needs memory for itself. */
-typedef struct asking {
-  ob_engine *engine;
-  int rc, done;
-} asking;
-
-static void ask_on_loop(void *arg, int status) {
-  asking *a = arg;
-  CHECK_EQ(status, OB_OK);
-  a->rc = ob_uv_loop(a->engine) != NULL ? OB_OK : OB_ENOMEM;
-  /* There may be none for the text. */
-  if (a->rc != OB_OK && ob_last_error_detail()[0] != 0)
-    CHECK(strstr(ob_last_error_detail(), "memory") != NULL);
-  add(&a->done);
-}
-
 /* This thread's lane may be refused, and then nothing more. */
 static int call_in_little(ob_engine *engine) {
   int input = 41, rc;
@@ -361,14 +344,11 @@ static int call_in_little(ob_engine *engine) {
 }
 
 static int ask_in_little(ob_engine *engine) {
-  asking a = {engine, OB_OK, 0};
-  int rc = ob_post(engine, ask_on_loop, &a);
-  if (rc != OB_OK) {
-    CHECK_EQ(rc, OB_ENOMEM);
-    return rc;
-  }
-  await_count(&a.done, 1, "an answer");
-  return a.rc;
+  char text[256];
+  if (test_ask(engine, text, sizeof text)) return OB_OK;
+  /* There may be no memory for the text. */
+  if (text[0] != 0) CHECK(strstr(text, "memory") != NULL);
+  return OB_ENOMEM;
 }
 
 /* With so many bytes left and no more; the stack of the last engine's thread is

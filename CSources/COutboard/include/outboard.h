@@ -52,11 +52,11 @@
  *   every entry returns OB_EBROKEN, calls that wait end with it (one whose
  *   handler may still read its caller's memory ends when that answers), jobs
  *   of the pool answer, deadlines hold, and stop and destroy work as ever;
- *   another engine can be started. One at rest notices at the next call. All
- * this holds where our Makefile has linked libuv in, as in plugins. With the
- * system's libuv the engine looks first, but libuv aborts if the host closes
- * the descriptors, or takes the last free ones, in the 20 microseconds between
- * that look and its own.
+ *   another engine can be started. One at rest notices at the next call.
+ *   All this holds where our Makefile has linked libuv in, as in plugins. With
+ *   the system's libuv the engine looks first, but libuv aborts if the host
+ *   closes the descriptors, or takes the last free ones, in the 20 microseconds
+ *   between that look and its own.
  *
  * Denied system calls
  *   A filter of the host's (seccomp) must let pass futex, epoll_create1,

@@ -70,6 +70,19 @@ int ob_spi_timer_stop(ob_engine *engine, ob_timer *timer) {
 
 #ifdef OB_HAVE_SWIFTCALL
 
+/* Of a closure's two words, its function's and its context: both travel with
+ * the call. */
+static ob_call_opts closure_call(ob_handler handler, const void *function,
+                                 void *context) {
+  ob_call_opts opts = OB_CALL_OPTS_INIT;
+  opts.handler = handler;
+  opts.name = "callAndWait";
+  memcpy(&opts.user, function, sizeof opts.user);
+  opts.input = context;
+  opts.flags = OB_CALL_SYNC;
+  return opts;
+}
+
 static void run_closure(ob_request *request, void *input, size_t size,
                         void *user) {
   ob_spi_body body;
@@ -82,13 +95,7 @@ static void run_closure(ob_request *request, void *input, size_t size,
 __attribute__((swiftcall)) int ob_spi_call_closure(ob_engine *engine,
                                                    ob_spi_body body,
                                                    void *context) {
-  ob_call_opts opts = OB_CALL_OPTS_INIT;
-  opts.handler = run_closure;
-  opts.name = "callAndWait";
-  /* The two words themselves: both travel with the call. */
-  memcpy(&opts.user, &body, sizeof body);
-  opts.input = context;
-  opts.flags = OB_CALL_SYNC;
+  ob_call_opts opts = closure_call(run_closure, &body, context);
   return ob_call(engine, &opts, NULL);
 }
 
@@ -106,15 +113,9 @@ __attribute__((swiftcall)) int ob_spi_call_answering(ob_engine *engine,
                                                      ob_spi_answering body,
                                                      void *context,
                                                      void *answer) {
-  ob_call_opts opts = OB_CALL_OPTS_INIT;
+  ob_call_opts opts = closure_call(run_answering, &body, context);
   ob_result result;
-  int rc;
-  opts.handler = run_answering;
-  opts.name = "callAndWait";
-  memcpy(&opts.user, &body, sizeof body);
-  opts.input = context;
-  opts.flags = OB_CALL_SYNC;
-  rc = ob_call(engine, &opts, &result);
+  int rc = ob_call(engine, &opts, &result);
   if (OB_LIKELY(rc == OB_OK))
     memcpy(answer, ob_result_data(&result), OB_SPI_ANSWER);
   return rc;
